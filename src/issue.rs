@@ -1,0 +1,173 @@
+//! The caller's side: a header value for each request.
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    error::{ConfigError, Mistake},
+    id::{KeyId, ServiceName},
+    key::{Keys, Registered},
+    material::Material,
+    random::{OsRandom, Random},
+    request::{Body, Context, Request},
+    scheme::{KeyScheme, SealError, Sealing},
+    time::{Clock, SystemClock},
+    wire::MAX_CREDENTIAL,
+};
+
+/// Issues credentials of one scheme, under one key, for one service. No answer of a server changes
+/// which.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use keyscheme::{Hmac1, Issuer, Material, Request};
+///
+/// let material = Material::new().with("secret", [7; 32].as_slice());
+/// let issuer = Issuer::new(Hmac1, "stt", "spring-2026-11", &material)?;
+///
+/// let request = Request::new("POST", "/v1/stt?lang=ko").body("hello");
+/// let value = issuer.issue(&request)?;
+/// assert!(value.starts_with("hmac1.spring-2026-11."));
+/// # Ok(()) }
+/// ```
+pub struct Issuer {
+    service: ServiceName,
+    key_id: KeyId,
+    scheme: &'static str,
+    /// One key.
+    keys: Box<dyn Keys>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    bare: bool,
+    cover_body: bool,
+}
+
+impl Issuer {
+    /// An issuer for the service that is configured with the name `service`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] where a name or the material is not such as the scheme needs.
+    pub fn new(
+        scheme: impl KeyScheme,
+        service: &str,
+        key_id: &str,
+        material: &Material,
+    ) -> Result<Self, ConfigError> {
+        Self::of(&Arc::new(scheme), service, key_id, material)
+    }
+
+    pub(crate) fn of(
+        scheme: &dyn Registered,
+        service: &str,
+        key_id: &str,
+        material: &Material,
+    ) -> Result<Self, ConfigError> {
+        let mut mistakes = Vec::new();
+        let service = ServiceName::new(service)
+            .map_err(|e| mistakes.push(Mistake::new("service", "is no name", e.to_string())));
+        let key_id = KeyId::new(key_id)
+            .map_err(|e| mistakes.push(Mistake::new("id", "is no key id", e.to_string())));
+        let mut keys = scheme.no_keys();
+        let wrong = material.mistakes(scheme.facts().fields);
+        let wrong = if wrong.is_empty() { keys.push(material).err().into_iter().collect() } else { wrong };
+        mistakes.extend(wrong.into_iter().map(|e| Mistake::new(e.field, e.problem, e.remedy)));
+        let issuer = service.ok().zip(key_id.ok()).map(|(service, key_id)| Self {
+            service,
+            key_id,
+            scheme: scheme.facts().id,
+            keys,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(OsRandom),
+            bare: false,
+            cover_body: true,
+        });
+        ConfigError::unless(mistakes, issuer)
+    }
+
+    /// Takes the time from here.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Takes nonces and IVs from here.
+    #[must_use]
+    pub fn random(mut self, random: Arc<dyn Random>) -> Self {
+        self.random = random;
+        self
+    }
+
+    /// Leaves the prefix off, as legacy callers do.
+    #[must_use]
+    pub fn bare(mut self) -> Self {
+        self.bare = true;
+        self
+    }
+
+    /// Does not cover bodies, for callers that cannot know them in advance. Verifiers refuse that
+    /// unless told otherwise.
+    #[must_use]
+    pub fn uncovered_body(mut self) -> Self {
+        self.cover_body = false;
+        self
+    }
+
+    /// A new header value for this request; its body is empty where none is given. Every
+    /// transmission needs one of its own, retries and redirects included.
+    ///
+    /// # Errors
+    ///
+    /// [`SealError`] where the request cannot be bound, or there is no randomness.
+    pub fn issue(&self, request: &Request<'_>) -> Result<String, SealError> {
+        let body = if self.cover_body {
+            Body::Content(request.body.unwrap_or_default())
+        } else {
+            Body::Uncovered
+        };
+        let sealing = Sealing {
+            context: Context {
+                service: self.service.as_bytes(),
+                key_id: self.key_id.as_bytes(),
+                method: request.method,
+                target: request.target,
+            },
+            body,
+            now: self.clock.now(),
+            random: self.random.as_ref(),
+            bare: self.bare,
+        };
+        if self.bare && self.keys.bare(0).is_none() {
+            return Err(SealError::NotBare);
+        }
+        let mut value = String::with_capacity(256);
+        if !self.bare {
+            for part in [self.scheme, ".", self.key_id.as_str(), "."] {
+                value.push_str(part);
+            }
+        }
+        // `new` put exactly one key here.
+        self.keys.seal(0, &sealing, &mut value).unwrap_or(Err(SealError::NotBare))?;
+        if value.len() > MAX_CREDENTIAL { Err(SealError::TooLong) } else { Ok(value) }
+    }
+
+    /// The scheme of its credentials.
+    pub fn scheme(&self) -> &'static str {
+        self.scheme
+    }
+
+    /// The key that it issues under.
+    pub fn key_id(&self) -> &str {
+        self.key_id.as_str()
+    }
+}
+
+impl fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issuer")
+            .field("service", &self.service)
+            .field("key_id", &self.key_id)
+            .field("scheme", &self.scheme)
+            .finish_non_exhaustive()
+    }
+}

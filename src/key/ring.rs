@@ -1,0 +1,181 @@
+//! The ring: all keys of a snapshot, immutable, indexed by id and by bare value.
+
+use std::hash::{BuildHasher, Hasher};
+
+use foldhash::{SharedSeed, quality::SeedableRandomState};
+
+use super::{
+    KeyRecord, Registered,
+    flat::{Keys, name_of},
+    index::Index,
+};
+use crate::{
+    ct,
+    id::KeyId,
+    material::{KeyError, Material},
+    scheme::Facts,
+    wire::SchemeName,
+};
+
+/// One column per scheme of the registry, in its order.
+#[derive(Debug)]
+pub(crate) struct Ring {
+    columns: Box<[Column]>,
+}
+
+impl Ring {
+    /// A ring that keys can be added to, until it is [`sealed`](Self::indexed).
+    ///
+    /// `seed` is random and secret: ids come from strangers, who must not be able to choose where
+    /// they fall in the index.
+    pub(crate) fn new(schemes: &[Box<dyn Registered>], seed: u64) -> Self {
+        Self { columns: schemes.iter().filter_map(|s| Column::new(s.as_ref(), seed)).collect() }
+    }
+
+    pub(crate) fn indexed(mut self) -> Self {
+        self.columns.iter_mut().for_each(Column::index);
+        self
+    }
+
+    #[inline]
+    pub(crate) fn column(&self, scheme: usize) -> Option<&Column> {
+        self.columns.get(scheme)
+    }
+
+    pub(crate) fn column_mut(&mut self, scheme: usize) -> Option<&mut Column> {
+        self.columns.get_mut(scheme)
+    }
+
+    pub(crate) fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The place of the scheme of this name.
+    #[inline]
+    pub(crate) fn scheme(&self, name: SchemeName) -> Option<usize> {
+        self.columns.iter().position(|column| column.name == name)
+    }
+
+    /// The place of the scheme that may be bare.
+    #[inline]
+    pub(crate) fn bare_scheme(&self) -> Option<usize> {
+        self.columns.iter().position(|column| column.facts.may_be_bare)
+    }
+}
+
+/// All keys of one scheme, and what is known of them at the same slots.
+pub(crate) struct Column {
+    name: SchemeName,
+    facts: &'static Facts,
+    hasher: SeedableRandomState,
+    keys: Box<dyn Keys>,
+    records: Vec<KeyRecord>,
+    by_id: Index,
+    by_value: Index,
+}
+
+/// Where a look-up ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    pub(crate) slot: usize,
+    /// Whether this is the key that was meant. Otherwise it is another, chosen by the hash, for the
+    /// same work to be done on, so that time does not tell which keys exist.
+    pub(crate) known: bool,
+}
+
+impl Column {
+    fn new(scheme: &dyn Registered, seed: u64) -> Option<Self> {
+        let facts = scheme.facts();
+        Some(Self {
+            name: name_of(facts)?,
+            facts,
+            hasher: SeedableRandomState::with_seed(seed, SharedSeed::global_random()),
+            keys: scheme.no_keys(),
+            records: Vec::new(),
+            by_id: Index::default(),
+            by_value: Index::default(),
+        })
+    }
+
+    /// Adds a key. It is found once the ring is indexed.
+    pub(crate) fn push(&mut self, record: KeyRecord, material: &Material) -> Result<(), KeyError> {
+        self.keys.push(material)?;
+        self.records.push(record);
+        Ok(())
+    }
+
+    fn index(&mut self) {
+        let ids: Vec<_> = self.records.iter().map(|record| self.hash_id(&record.id)).collect();
+        self.by_id = Index::new(&ids);
+        if self.facts.may_be_bare {
+            let values: Vec<_> = (0..self.keys.len())
+                .map(|slot| self.hash_value(self.keys.bare(slot).unwrap_or_default()))
+                .collect();
+            self.by_value = Index::new(&values);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn facts(&self) -> &'static Facts {
+        self.facts
+    }
+
+    #[inline]
+    pub(crate) fn keys(&self) -> &dyn Keys {
+        self.keys.as_ref()
+    }
+
+    pub(crate) fn records(&self) -> &[KeyRecord] {
+        &self.records
+    }
+
+    #[inline]
+    pub(crate) fn record(&self, slot: usize) -> Option<&KeyRecord> {
+        self.records.get(slot)
+    }
+
+    /// The key of this id.
+    #[inline]
+    pub(crate) fn find_id(&self, id: &KeyId) -> Found {
+        let hash = self.hash_id(id);
+        let is = |slot: usize| self.records.get(slot).is_some_and(|record| record.id == *id);
+        self.found(self.by_id.find(hash, is), hash)
+    }
+
+    /// The key of this bare value.
+    #[inline]
+    pub(crate) fn find_value(&self, value: &[u8]) -> Found {
+        let hash = self.hash_value(value);
+        let is = |slot: usize| self.keys.bare(slot).is_some_and(|bare| ct::eq(bare, value));
+        self.found(self.by_value.find(hash, is), hash)
+    }
+
+    #[inline]
+    fn found(&self, slot: Option<usize>, hash: u64) -> Found {
+        match slot {
+            Some(slot) => Found { slot, known: true },
+            None => Found { slot: hash as usize % self.records.len().max(1), known: false },
+        }
+    }
+
+    #[inline]
+    fn hash_id(&self, id: &KeyId) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        id.words().into_iter().for_each(|word| hasher.write_u64(word));
+        hasher.finish()
+    }
+
+    #[inline]
+    fn hash_value(&self, value: &[u8]) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(value);
+        hasher.finish()
+    }
+}
+
+impl std::fmt::Debug for Column {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Column").field("scheme", &self.facts.id).field("records", &self.records)
+            .finish_non_exhaustive()
+    }
+}

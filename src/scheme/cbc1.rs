@@ -1,0 +1,119 @@
+//! `cbc1`: AES-CBC with a fresh IV ([specification](../../docs/spec.md#cbc1)).
+//!
+//! ```text
+//! "cbc1." key-id "." base64url( iv[16] || AES-CBC-PKCS7( api-key ) )
+//! ```
+//!
+//! The expected API key is encrypted under the presented IV, and the ciphertexts are compared.
+//! Nothing is decrypted and nothing is unpadded, so there is no padding oracle to ask.
+
+use std::fmt;
+
+use super::{
+    Binds, Context, Facts, KeyScheme, OpenError, Opened, Part, Payload, SealError, Sealing,
+    SingleUse,
+    aes::{API_KEY, BLOCK, MAX_PADDED, Schedule, pad},
+};
+use crate::{
+    ct,
+    material::{Encoding, Field, KeyError, Lengths, Material, Reuse},
+    secret::Packed,
+    wire::{
+        Fault,
+        base64::{decode_url, encode_url, url_fault},
+    },
+};
+
+/// AES-CBC with a random IV.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cbc1;
+
+/// A key schedule and the padded API key.
+pub struct Key {
+    schedule: Schedule,
+    padded: Packed,
+}
+
+impl Key {
+    #[inline]
+    fn encrypt<'o>(&self, iv: &[u8; BLOCK], out: &'o mut [u8; MAX_PADDED]) -> &'o [u8] {
+        self.schedule.cbc(iv, self.padded.expose(), out)
+    }
+}
+
+impl KeyScheme for Cbc1 {
+    type Key = Key;
+
+    fn facts(&self) -> &'static Facts {
+        &FACTS
+    }
+
+    fn prepare(&self, material: &Material) -> Result<Key, KeyError> {
+        let schedule = Schedule::new(material.get(&CIPHER_KEY)?)
+            .ok_or_else(|| KeyError::new(&CIPHER_KEY, "is no AES key", "give 16, 24 or 32 bytes"))?;
+        Ok(Key { schedule, padded: Packed::new(&pad(material.get(&API_KEY)?)) })
+    }
+
+    #[inline]
+    fn open(&self, key: &Key, payload: Payload<'_>, _: &Context<'_>) -> Result<Opened, OpenError> {
+        let mut buffer = [0; BLOCK + MAX_PADDED];
+        let decoded = decode_url(payload.tagged()?, &mut buffer).ok_or(OpenError::Malformed)?;
+        let (iv, ciphertext) = decoded.split_first_chunk().ok_or(OpenError::Malformed)?;
+        if ciphertext.is_empty() || !ciphertext.len().is_multiple_of(BLOCK) {
+            return Err(OpenError::Malformed);
+        }
+        if ct::eq(ciphertext, key.encrypt(iv, &mut [0; MAX_PADDED])) {
+            Ok(Opened::default())
+        } else {
+            Err(OpenError::BadCredential)
+        }
+    }
+
+    fn seal(&self, key: &Key, to: &Sealing<'_>, out: &mut String) -> Result<(), SealError> {
+        let mut iv = [0; BLOCK];
+        to.random.fill(&mut iv)?;
+        let mut ciphertext = [0; MAX_PADDED];
+        encode_url(&[iv.as_slice(), key.encrypt(&iv, &mut ciphertext)].concat(), out);
+        Ok(())
+    }
+
+    fn explain(&self, payload: Payload<'_>) -> Result<Vec<Part>, Fault> {
+        let text = payload.as_bytes();
+        if let Some(fault) = url_fault(text) {
+            return Err(fault);
+        }
+        let length = text.len() * 3 / 4;
+        if !(2 * BLOCK..=BLOCK + MAX_PADDED).contains(&length) || !length.is_multiple_of(BLOCK) {
+            let problem = format!("{length} bytes are not an IV and 1 to 17 AES blocks");
+            return Err(Fault::malformed(text.len(), problem));
+        }
+        Ok(vec![
+            Part::new("iv", format!("{BLOCK} bytes")),
+            Part::new("ciphertext", format!("{} bytes", length - BLOCK)),
+        ])
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cbc1::Key")
+    }
+}
+
+/// Of one record only: a CBC value of one client could otherwise be turned into another's.
+const CIPHER_KEY: Field = Field {
+    name: "cipher-key",
+    encoding: Encoding::Utf8,
+    lengths: Lengths::OneOf(&[16, 24, 32]),
+    reuse: Reuse::Never,
+};
+
+static FACTS: Facts = Facts {
+    id: "cbc1",
+    authentic: false,
+    fresh: false,
+    binds: Binds { service: false, request: false, body: false },
+    single_use: SingleUse::Never,
+    may_be_bare: false,
+    fields: &[CIPHER_KEY, API_KEY],
+};

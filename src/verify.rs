@@ -1,0 +1,515 @@
+//! The decision: a pure function of snapshot, request and time.
+//!
+//! Each step is a private struct that the next consumes, so nothing can be judged on one value and
+//! executed on another, and no step can be left out:
+//!
+//! ```text
+//! Credential -> Admitted -> Proven -> Fresh -> Unclaimed -> Verified
+//! ```
+//!
+//! At most one scheme runs per request. Nothing ever falls back.
+
+use std::{collections::HashMap, fmt};
+
+use sha2::{Digest, Sha256};
+
+use crate::{
+    ct,
+    error::{BackendError, Failure, Reject},
+    id::{ClientName, KeyId, ServiceName},
+    key::{Column, Found, KeyRecord, Ring},
+    policy::{Accept, MaxAge, Service},
+    replay::{Claim, ReplayClaim},
+    request::{Context, Request},
+    scheme::{Covers, Facts, Nonce, OpenError, Opened, Payload, SingleUse},
+    time::UnixTime,
+    wire::Credential,
+};
+
+/// Keys and policy at one moment: immutable, and used by a request from start to end.
+#[derive(Debug)]
+pub struct Snapshot {
+    pub(crate) ring: Ring,
+    pub(crate) services: HashMap<ServiceName, Service>,
+}
+
+impl Snapshot {
+    /// The service of this name.
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.services.get(&ServiceName::new(name).ok()?)
+    }
+
+    /// All services, by name.
+    pub fn services(&self) -> Vec<&Service> {
+        let mut services: Vec<_> = self.services.values().collect();
+        services.sort_unstable_by_key(|service| service.name);
+        services
+    }
+
+    /// What a service accepts, in the order of the registry.
+    pub fn accepted<'s>(&'s self, service: &'s Service) -> impl Iterator<Item = Accepted<'s>> {
+        let columns = self.ring.columns().iter().zip(&service.accept).enumerate();
+        columns.filter_map(|(scheme, (column, accept))| {
+            let issued = service.issue == scheme;
+            Some(Accepted { column, accept: accept.as_ref()?, issued })
+        })
+    }
+
+    /// Judges a request. What remains to be done afterwards is what cannot be pure: to claim the
+    /// first use, and to compare a body that arrives later.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`] with the reason and, where a key was proved, its record.
+    ///
+    /// # Examples
+    ///
+    /// See [`Verifier`](crate::Verifier), which does the whole.
+    #[inline]
+    pub fn check<'v>(
+        &'v self,
+        service: &'v Service,
+        request: &Request<'_>,
+        now: UnixTime,
+    ) -> Result<Checked, Rejected<'v>> {
+        let credential = Credential::parse(request.presented)?;
+        let admitted = self.admit(service, credential, now)?;
+        let proven = admitted.open(request, now)?;
+        Ok(proven.fresh(now)?.checked())
+    }
+
+    /// Step 3, and the look-up of step 4.
+    #[inline]
+    fn admit<'s, 'c>(
+        &'s self,
+        service: &'s Service,
+        credential: Credential<'c>,
+        now: UnixTime,
+    ) -> Result<Admitted<'s, 'c>, Reject> {
+        let scheme = match &credential {
+            Credential::Bare(_) => self.ring.bare_scheme(),
+            Credential::Tagged { scheme, .. } => self.ring.scheme(*scheme),
+        };
+        let scheme = scheme.ok_or(Reject::UnknownScheme)?;
+        let accept = service.admit(scheme, now)?;
+        let column = self.ring.column(scheme).ok_or(Reject::UnknownScheme)?;
+        let (payload, named, found) = match credential {
+            Credential::Bare(value) => (Payload::Bare(value), None, column.find_value(value)),
+            Credential::Tagged { key_id, payload, .. } => {
+                (Payload::Tagged(payload), Some(key_id), column.find_id(&key_id))
+            }
+        };
+        Ok(Admitted { service, accept, column, payload, named, found })
+    }
+}
+
+/// A scheme that a service accepts, for those who want to know.
+#[derive(Clone, Copy, Debug)]
+pub struct Accepted<'s> {
+    column: &'s Column,
+    accept: &'s Accept,
+    issued: bool,
+}
+
+impl<'s> Accepted<'s> {
+    /// What the scheme proves.
+    pub fn facts(&self) -> &'static Facts {
+        self.column.facts()
+    }
+
+    /// Whether it is the one that clients should send.
+    pub fn is_issued(&self) -> bool {
+        self.issued
+    }
+
+    /// The first instant at which it is no longer accepted, where there is one.
+    pub fn until(&self) -> Option<UnixTime> {
+        self.accept.until
+    }
+
+    /// How old a credential may be, where the scheme says when it was issued.
+    pub fn max_age(&self) -> Option<MaxAge> {
+        self.facts().fresh.then_some(self.accept.max_age)
+    }
+
+    /// Whether a credential is accepted once only.
+    pub fn is_once(&self) -> bool {
+        self.accept.once || self.facts().single_use == SingleUse::Always
+    }
+
+    /// The keys that it is accepted with: those of the clients that the service accepts it from.
+    pub fn keys(&self) -> impl Iterator<Item = &'s KeyRecord> {
+        let accept = self.accept;
+        self.column.records().iter().filter(move |key| accept.is_for(&key.client))
+    }
+}
+
+/// A credential of a scheme that the service accepts now.
+struct Admitted<'s, 'c> {
+    service: &'s Service,
+    accept: &'s Accept,
+    column: &'s Column,
+    payload: Payload<'c>,
+    named: Option<KeyId>,
+    found: Found,
+}
+
+impl<'s> Admitted<'s, '_> {
+    /// Steps 4 to 6.
+    ///
+    /// The scheme always runs. Where the key does not exist it runs on another key of its column, so
+    /// that the time does not tell; what it says then is not looked at, but for the form of a bare
+    /// value.
+    #[inline]
+    fn open(self, request: &Request<'_>, now: UnixTime) -> Result<Proven<'s>, Rejected<'s>> {
+        let Self { service, accept, column, payload, named, found } = self;
+        let record = column.record(found.slot);
+        let id = named.as_ref().or(record.map(KeyRecord::id));
+        let context = Context {
+            service: service.name.as_bytes(),
+            key_id: id.map(KeyId::as_bytes).unwrap_or_default(),
+            method: request.method,
+            target: request.target,
+        };
+        let opened = column.keys().open(found.slot, payload, &context);
+        if !found.known {
+            return Err(unknown(column, payload, opened).into());
+        }
+        let (Some(record), Some(Ok(opened))) = (record, &opened) else {
+            return Err(match opened {
+                Some(Err(OpenError::Malformed)) => Reject::Malformed,
+                _ => Reject::BadCredential,
+            }
+            .into());
+        };
+        let because = |reason| Rejected { reason, proved: Some(record) };
+        record.admits(now).map_err(because)?;
+        if !accept.is_for(&record.client) {
+            return Err(because(Reject::ClientRefused));
+        }
+        Ok(Proven { service, accept, facts: column.facts(), record, opened: opened.clone() })
+    }
+}
+
+/// Why a credential without a key is refused.
+#[cold]
+fn unknown(
+    column: &Column,
+    payload: Payload<'_>,
+    opened: Option<Result<Opened, OpenError>>,
+) -> Reject {
+    let malformed = match (payload, opened) {
+        (Payload::Tagged(_), _) => return Reject::UnknownKey,
+        (Payload::Bare(_), Some(opened)) => matches!(opened, Err(OpenError::Malformed)),
+        (Payload::Bare(_), None) => !column.keys().is_well_formed(payload),
+    };
+    if malformed { Reject::Malformed } else { Reject::BadCredential }
+}
+
+/// A credential that proved a key which may be used.
+struct Proven<'s> {
+    service: &'s Service,
+    accept: &'s Accept,
+    facts: &'static Facts,
+    record: &'s KeyRecord,
+    opened: Opened,
+}
+
+impl<'s> Proven<'s> {
+    /// Steps 7 and 8. A scheme that breaks a promise of its facts is not believed.
+    #[inline]
+    fn fresh(self, now: UnixTime) -> Result<Fresh<'s>, Rejected<'s>> {
+        let Self { accept, facts, record, ref opened, .. } = self;
+        let because = |reason| Rejected { reason, proved: Some(record) };
+        if facts.fresh {
+            let issued_at = opened.issued_at.ok_or_else(|| because(Reject::BadCredential))?;
+            accept.max_age.judge(issued_at, now).map_err(because)?;
+        }
+        if opened.expires_at.is_some_and(|expires_at| now >= expires_at) {
+            return Err(because(Reject::Stale));
+        }
+        match opened.content {
+            None if facts.binds.body => return Err(because(Reject::BadCredential)),
+            Some(Covers::Nothing) if !accept.uncovered_body => {
+                return Err(because(Reject::BodyNotCovered));
+            }
+            _ => {}
+        }
+        let once = accept.once || facts.single_use == SingleUse::Always;
+        if once && (opened.nonce.is_none() || opened.issued_at.is_none()) {
+            return Err(because(Reject::BadCredential));
+        }
+        Ok(Fresh { proven: self, once })
+    }
+}
+
+/// A credential of the right age that covers what it must.
+struct Fresh<'s> {
+    proven: Proven<'s>,
+    once: bool,
+}
+
+impl Fresh<'_> {
+    #[inline]
+    fn checked(self) -> Checked {
+        let Self { proven: Proven { service, accept, facts, record, opened }, once } = self;
+        let verified = Verified {
+            service: service.name,
+            client: record.client,
+            key_id: record.id,
+            facts,
+            issued_at: opened.issued_at,
+            until: accept.until,
+            upgrade: accept.upgrade,
+            content: match opened.content {
+                Some(Covers::Digest(digest)) => Content::Pending(digest),
+                _ => Content::Settled(BodyState::Uncovered),
+            },
+        };
+        match (once, opened.nonce) {
+            (true, Some(nonce)) => {
+                let expires_at = opened.expires_at.unwrap_or(UnixTime(u64::MAX));
+                let max_age = accept.max_age;
+                Checked::FirstUse(Unclaimed { verified, nonce, max_age, expires_at })
+            }
+            _ => Checked::Verified(verified),
+        }
+    }
+}
+
+/// What a decision came to.
+#[derive(Debug)]
+#[must_use]
+#[expect(clippy::large_enum_variant, reason = "boxing would allocate on the accepting path")]
+pub enum Checked {
+    /// Accepted if this is its first use.
+    FirstUse(Unclaimed),
+    /// Accepted.
+    Verified(Verified),
+}
+
+/// A credential that proved everything but that it is used for the first time.
+/// [`Unclaimed::settle`] is the only way on.
+#[derive(Debug)]
+#[must_use]
+pub struct Unclaimed {
+    verified: Verified,
+    nonce: Nonce,
+    max_age: MaxAge,
+    expires_at: UnixTime,
+}
+
+impl Unclaimed {
+    /// What to ask a store.
+    #[inline]
+    pub fn claim(&self, now: UnixTime) -> ReplayClaim<'_> {
+        ReplayClaim {
+            service: &self.verified.service,
+            key_id: &self.verified.key_id,
+            nonce: self.nonce.as_bytes(),
+            issued_at: self.verified.issued_at.unwrap_or_default(),
+            max_age: self.max_age.seconds(),
+            now,
+        }
+    }
+
+    /// Step 9: what the store answered, and the time after it did.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] unless this is the first use, and the credential is fresh still.
+    #[inline]
+    pub fn settle(
+        self,
+        answer: Result<Claim, BackendError>,
+        now: UnixTime,
+    ) -> Result<Verified, Failure> {
+        match answer? {
+            Claim::First => {
+                self.max_age.judge(self.verified.issued_at.unwrap_or_default(), now)?;
+                if now >= self.expires_at {
+                    return Err(Reject::Stale.into());
+                }
+                Ok(self.verified)
+            }
+            Claim::Forgotten => {
+                let cause = "it may have forgotten an earlier use";
+                Err(BackendError::new("replay store", cause).into())
+            }
+            Claim::Seen => Err(Reject::Replayed.into()),
+            Claim::Stale => Err(Reject::Stale.into()),
+        }
+    }
+}
+
+/// Proof that a request was accepted: who called, with what. Only a decision can make one.
+///
+/// It owns its parts, so it can be kept, and keeps no secret alive.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    service: ServiceName,
+    client: ClientName,
+    key_id: KeyId,
+    facts: &'static Facts,
+    issued_at: Option<UnixTime>,
+    until: Option<UnixTime>,
+    upgrade: Option<&'static str>,
+    content: Content,
+}
+
+impl Verified {
+    /// The service that accepted it.
+    pub fn service(&self) -> &str {
+        self.service.as_str()
+    }
+
+    /// Who called.
+    pub fn client(&self) -> &str {
+        self.client.as_str()
+    }
+
+    /// The key that was proved.
+    pub fn key_id(&self) -> &str {
+        self.key_id.as_str()
+    }
+
+    /// The scheme that it was proved by.
+    pub fn scheme(&self) -> &'static str {
+        self.facts.id
+    }
+
+    /// What that scheme proves.
+    pub fn facts(&self) -> &'static Facts {
+        self.facts
+    }
+
+    /// When the credential was issued, where its scheme says so.
+    pub fn issued_at(&self) -> Option<UnixTime> {
+        self.issued_at
+    }
+
+    /// The first instant at which the service will no longer accept this scheme, where that is set.
+    pub fn accepted_until(&self) -> Option<UnixTime> {
+        self.until
+    }
+
+    /// The scheme that the client should send instead, where this one ends or is weaker.
+    pub fn upgrade(&self) -> Option<&'static str> {
+        self.upgrade
+    }
+
+    /// What is known of the body.
+    pub fn body(&self) -> BodyState {
+        match self.content {
+            Content::Pending(digest) => BodyState::Pending(digest),
+            Content::Settled(state) => state,
+        }
+    }
+
+    /// Compares the whole content of the request with what the credential covers. Where it covers
+    /// nothing, any content will do, and stays [`BodyState::Uncovered`].
+    ///
+    /// # Errors
+    ///
+    /// [`Reject::BodyMismatch`]. The credential stays spent.
+    pub fn with_body(self, content: &[u8]) -> Result<Self, Reject> {
+        match self.content {
+            Content::Pending(_) => self.with_digest(Sha256::digest(content).into()),
+            Content::Settled(_) => Ok(self),
+        }
+    }
+
+    /// [`Self::with_body`] for a body that was hashed (SHA-256) as it arrived.
+    ///
+    /// # Errors
+    ///
+    /// [`Reject::BodyMismatch`]. The credential stays spent.
+    pub fn with_digest(mut self, digest: [u8; 32]) -> Result<Self, Reject> {
+        if let Content::Pending(expected) = self.content {
+            if !ct::eq_32(&expected, &digest) {
+                return Err(Reject::BodyMismatch);
+            }
+            self.content = Content::Settled(if digest == DIGEST_OF_NOTHING {
+                BodyState::Empty
+            } else {
+                BodyState::Verified
+            });
+        }
+        Ok(self)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Content {
+    Pending([u8; 32]),
+    Settled(BodyState),
+}
+
+/// What is known of a request's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyState {
+    /// There is none, and the credential says so.
+    Empty,
+    /// The credential covers a body of this SHA-256 digest, which has not been compared yet.
+    Pending([u8; 32]),
+    /// The credential says nothing of the body.
+    Uncovered,
+    /// It is the one that the credential covers.
+    Verified,
+}
+
+/// SHA-256 of the empty string.
+const DIGEST_OF_NOTHING: [u8; 32] = [
+    0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24,
+    0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
+];
+
+/// A refusal, for the log.
+#[derive(Clone, Copy, Debug)]
+pub struct Rejected<'v> {
+    reason: Reject,
+    proved: Option<&'v KeyRecord>,
+}
+
+impl<'v> Rejected<'v> {
+    /// Why.
+    pub fn reason(&self) -> Reject {
+        self.reason
+    }
+
+    /// The key, only where it was proved. A name in a credential that proves nothing is anybody's.
+    pub fn proved(&self) -> Option<&'v KeyRecord> {
+        self.proved
+    }
+}
+
+impl From<Reject> for Rejected<'_> {
+    fn from(reason: Reject) -> Self {
+        Self { reason, proved: None }
+    }
+}
+
+impl From<Rejected<'_>> for Failure {
+    fn from(rejected: Rejected<'_>) -> Self {
+        Self::Rejected(rejected.reason)
+    }
+}
+
+impl fmt::Display for Rejected<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.proved {
+            Some(key) => write!(f, "{} (client {}, key {})", self.reason, key.client, key.id),
+            None => fmt::Display::fmt(&self.reason, f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_of_nothing_is_that() {
+        assert_eq!(DIGEST_OF_NOTHING, <[u8; 32]>::from(Sha256::digest(b"")));
+    }
+}

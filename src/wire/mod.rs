@@ -1,0 +1,251 @@
+//! The only parser of the raw header value ([specification](../../docs/spec.md)).
+//!
+//! ```text
+//! credential = tagged / bare
+//! tagged     = scheme "." key-id "." payload
+//! bare       = base64                               ; RFC 4648 section 4, padded, canonical
+//! ```
+//!
+//! A `.` is in no Base64 alphabet, so the two forms cannot be confused, and a value with a `.` that
+//! is not `tagged` is malformed: it is never tried as `bare`.
+
+pub(crate) mod base64;
+mod explain;
+
+pub use explain::{Explanation, Fault, explain};
+
+use crate::{error::Reject, id::KeyId};
+
+/// The longest credential, in bytes.
+pub const MAX_CREDENTIAL: usize = 1024;
+
+/// The field lines that a request carries under the configured header name.
+#[derive(Clone, Copy, Debug)]
+pub enum Presented<'a> {
+    /// More than one.
+    Many,
+    /// None.
+    None,
+    /// Exactly one, of which optional white space around the value has been removed.
+    One(&'a [u8]),
+}
+
+impl<'a> Presented<'a> {
+    /// From all field lines, in order.
+    pub fn from_lines(lines: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut lines = lines.into_iter();
+        match (lines.next(), lines.next()) {
+            (None, _) => Self::None,
+            (Some(line), None) => Self::One(line),
+            (Some(_), Some(_)) => Self::Many,
+        }
+    }
+}
+
+/// A header value that is syntactically a credential. It proves nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Credential<'a> {
+    /// The legacy form: the value is the payload of the one scheme that may be bare.
+    Bare(&'a [u8]),
+    /// `scheme.key-id.payload`
+    Tagged { scheme: SchemeName, key_id: KeyId, payload: &'a [u8] },
+}
+
+impl<'a> Credential<'a> {
+    /// Steps 1 and 2 of a decision: one value, its size, its alphabet, its syntax.
+    #[inline]
+    pub(crate) fn parse(presented: Presented<'a>) -> Result<Self, Reject> {
+        let value = match presented {
+            Presented::Many => return Err(Reject::Ambiguous),
+            Presented::None => return Err(Reject::Missing),
+            Presented::One(value) => value,
+        };
+        if value.is_empty() {
+            return Err(Reject::Missing);
+        }
+        let census = Census::of(value);
+        if value.len() > MAX_CREDENTIAL || !census.token68 {
+            let list = value.contains(&b',');
+            return Err(if list { Reject::Ambiguous } else { Reject::Malformed });
+        }
+        let credential = if census.dot { Self::tagged(value) } else { Self::bare(value) };
+        credential.ok_or(Reject::Malformed)
+    }
+
+    #[inline]
+    fn tagged(value: &'a [u8]) -> Option<Self> {
+        let (scheme, rest) = split_at_dot(value, SchemeName::MAX)?;
+        let (key_id, payload) = split_at_dot(rest, KeyId::MAX)?;
+        if payload.is_empty() {
+            return None;
+        }
+        Some(Self::Tagged {
+            scheme: SchemeName::from_bytes(scheme)?,
+            key_id: KeyId::from_bytes(key_id)?,
+            payload,
+        })
+    }
+
+    #[inline]
+    fn bare(value: &'a [u8]) -> Option<Self> {
+        base64::is_canonical(value).then_some(Self::Bare(value))
+    }
+}
+
+/// What one pass over a value tells, without a branch per byte.
+struct Census {
+    token68: bool,
+    dot: bool,
+}
+
+impl Census {
+    #[inline]
+    fn of(value: &[u8]) -> Self {
+        let (mut token68, mut dot) = (true, false);
+        for &b in value {
+            token68 &= is_token68(b);
+            dot |= b == b'.';
+        }
+        Self { token68, dot }
+    }
+}
+
+/// RFC 9110 section 11.2, with `=` anywhere: the payloads narrow it.
+#[inline]
+fn is_token68(b: u8) -> bool {
+    b.is_ascii_alphanumeric()
+        | (b'-'..=b'/').contains(&b)
+        | (b == b'_')
+        | (b == b'~')
+        | (b == b'+')
+        | (b == b'=')
+}
+
+/// Splits at the first `.`, which must come after at most `longest` bytes.
+#[inline]
+fn split_at_dot(text: &[u8], longest: usize) -> Option<(&[u8], &[u8])> {
+    let at = text.iter().take(longest + 1).position(|&b| b == b'.')?;
+    let (head, tail) = text.split_at_checked(at)?;
+    Some((head, tail.get(1..)?))
+}
+
+/// `LOWER 1*15( LOWER / DIGIT )`, as a number: the bytes, big-endian, which is injective because no
+/// name begins with a zero byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SchemeName(u128);
+
+impl SchemeName {
+    const MAX: usize = 16;
+
+    /// The name, where `text` is one.
+    #[inline]
+    pub(crate) fn from_bytes(text: &[u8]) -> Option<Self> {
+        if !(2..=Self::MAX).contains(&text.len()) {
+            return None;
+        }
+        let mut grammatical = text.first().is_some_and(u8::is_ascii_lowercase);
+        let mut packed = 0;
+        for &b in text {
+            grammatical &= b.is_ascii_lowercase() | b.is_ascii_digit();
+            packed = packed << 8 | u128::from(b);
+        }
+        grammatical.then_some(Self(packed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(value: &str) -> Result<Credential<'_>, Reject> {
+        Credential::parse(Presented::One(value.as_bytes()))
+    }
+
+    #[test]
+    fn one_value() {
+        assert_eq!(Credential::parse(Presented::None).unwrap_err(), Reject::Missing);
+        assert_eq!(Credential::parse(Presented::Many).unwrap_err(), Reject::Ambiguous);
+        let lines = |lines: &[&'static str]| {
+            Credential::parse(Presented::from_lines(lines.iter().map(|line| line.as_bytes())))
+                .unwrap_err()
+        };
+        assert_eq!(lines(&[]), Reject::Missing);
+        assert_eq!(lines(&[""]), Reject::Missing);
+        assert_eq!(lines(&["", ""]), Reject::Ambiguous);
+        assert_eq!(lines(&["AAAA", "AAAA"]), Reject::Ambiguous);
+    }
+
+    #[test]
+    fn a_comma_is_judged_before_size_and_alphabet() {
+        assert_eq!(parse(",").unwrap_err(), Reject::Ambiguous);
+        assert_eq!(parse("AAAA, BBBB").unwrap_err(), Reject::Ambiguous);
+        assert_eq!(parse(&format!("{},", "A".repeat(5000))).unwrap_err(), Reject::Ambiguous);
+        assert_eq!(parse(&"A".repeat(1028)).unwrap_err(), Reject::Malformed);
+        assert!(parse(&"A".repeat(1024)).is_ok());
+    }
+
+    #[test]
+    fn what_has_a_dot_is_never_bare() {
+        for value in [
+            ".", "..", "...", "gcm1.", "gcm1.k", "gcm1.k.", "gcm1..x", ".k.x", "gcm1.k",
+            "Gcm1.k.x", "GCM1.k.x", "g.k.x", "1gcm.k.x", "gcm1.K.x", "gcm1.-k.x", "gcm-1.k.x",
+            "aaaaaaaaaaaaaaaaa.k.x", "gcm1.k k.x", " gcm1.k.x", "gcm1.k.x ", "gcm1.k.x\0",
+            "ｇcm1.k.x", "gcm1.k.x\n", "gcm1 .k.x", "gcm1.k.\u{e9}",
+            "1PT1wfcJslWitK2mN3f9PA==.", ".1PT1wfcJslWitK2mN3f9PA==",
+        ] {
+            assert_eq!(parse(value).unwrap_err(), Reject::Malformed, "{value:?}");
+        }
+        let long_id = format!("gcm1.{}.x", "k".repeat(33));
+        assert_eq!(parse(&long_id).unwrap_err(), Reject::Malformed);
+        assert!(parse(&format!("gcm1.{}.x", "k".repeat(32))).is_ok());
+        assert!(parse("aaaaaaaaaaaaaaaa.k.x").is_ok());
+        assert!(matches!(
+            parse("zzz9.k1.1PT1wfcJslWitK2mN3f9PA=="),
+            Ok(Credential::Tagged { payload: b"1PT1wfcJslWitK2mN3f9PA==", .. })
+        ));
+        assert!(matches!(parse("zz.k1..a."), Ok(Credential::Tagged { payload: b".a.", .. })));
+    }
+
+    #[test]
+    fn bare_is_canonical_base64() {
+        assert!(matches!(parse("1PT1wfcJslWitK2mN3f9PA=="), Ok(Credential::Bare(_))));
+        for value in ["A", "AA", "AAA", "AB==", "AAB=", "AA=A", "====", "=", "AA-_", "A~AA", "AA=="] {
+            assert_eq!(parse(value).is_ok(), value == "AA==", "{value:?}");
+        }
+    }
+
+    #[test]
+    fn the_alphabet_is_token68() {
+        for b in 0..=255_u8 {
+            let listed = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/="
+                .contains(&b);
+            assert_eq!(is_token68(b), listed, "{b:#x}");
+            let value = [b"zz.k.".as_slice(), &[b]].concat();
+            assert_eq!(Credential::parse(Presented::One(&value)).is_ok(), listed, "{b:#x}");
+        }
+    }
+
+    #[test]
+    fn a_legacy_value_is_never_tagged() {
+        use ::base64::{Engine as _, engine::general_purpose::STANDARD};
+        let mut state = 1_u64;
+        let mut ciphertext = [0_u8; 48];
+        for i in 0..1_000_000 {
+            for word in ciphertext.as_chunks_mut().0 {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(i);
+                *word = (state ^ state >> 29).to_le_bytes();
+            }
+            let value = STANDARD.encode(&ciphertext[..16 * (1 + i as usize % 3)]);
+            assert!(matches!(parse(&value), Ok(Credential::Bare(_))), "{value}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_never_panics(value in proptest::collection::vec(any::<u8>(), 0..1100)) {
+            let _ = Credential::parse(Presented::One(&value));
+        }
+    }
+}
