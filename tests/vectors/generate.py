@@ -3,12 +3,13 @@
 
 Why it exists: vectors that a library writes for itself prove only that it agrees with itself. This
 program shares no code with the library, not even the language; it was written from the wire format
-(docs/spec.md) and uses other cryptography. It seals the credentials, damages them, states by hand what
-a verifier must answer, and checks every answer against a verifier of its own before it writes a file.
+(docs/spec.md) and uses other cryptography. It seals the credentials, damages them, states by hand
+what a verifier must answer, and checks every answer against a verifier of its own before it writes
+a file.
 
-    pip install pycryptodome          # Python 3.11 or later, nothing else
-    python generate.py                # writes the files beside itself, removes the ones no longer made
-    python generate.py --check        # writes nothing; exit 1 where a file differs from what it would write
+    pip install pycryptodome     # Python 3.11 or later, nothing else
+    python generate.py           # writes the files beside itself, removes those no longer made
+    python generate.py --check   # writes nothing; exit 1 where a file would change
 
 Every run gives the same bytes. The file format is described in docs/spec.md, "Test vectors".
 """
@@ -31,15 +32,17 @@ METHOD, TARGET, BODY = "POST", "/v1/stt?lang=ko&q=%EA%B0%80+%20", "안녕".encod
 API_KEY = "가나다".encode()
 K16, K24, K32 = (bytes(range(n)) for n in (16, 24, 32))
 R12, R16 = bytes(range(12)), bytes(range(16))
-LONG = b"an API key of three blocks: 40 bytes...."  # 40 bytes: blocks that can be swapped and dropped
+LONG = b"an API key of three blocks: 40 bytes...."  # blocks that can be swapped and dropped
 
 WORKED = {
     "ecb0/worked-example-bare": "1PT1wfcJslWitK2mN3f9PA==",
     "ecb0/worked-example-tagged": "ecb0.spring-1.1PT1wfcJslWitK2mN3f9PA",
     "cbc1/worked-example": "cbc1.spring-1.AAECAwQFBgcICQoLDA0OD60p-5CdPzs6KUGKGOr5Ohk",
-    "gcm1/worked-example": "gcm1.spring-1.1700000000.AAECAwQFBgcICQoLrbJW8Ed9KZAppRZqjUUsLNpF5VM21xbIHg",
-    "hmac1/worked-example": "hmac1.spring-1.1700000000.AAECAwQFBgcICQoLDA0ODw.6PgX80bR1BHMWdW92mT6s3Y4"
-                            "kOHw-PTBWAXPeIdNaL8.Ikv5cIEY13ecpAQA7nbPcQmU50N_Cw60KbYxqYXQtok",
+    "gcm1/worked-example": "gcm1.spring-1.1700000000."
+                           "AAECAwQFBgcICQoLrbJW8Ed9KZAppRZqjUUsLNpF5VM21xbIHg",
+    "hmac1/worked-example": "hmac1.spring-1.1700000000.AAECAwQFBgcICQoLDA0ODw."
+                            "6PgX80bR1BHMWdW92mT6s3Y4kOHw-PTBWAXPeIdNaL8."
+                            "Ikv5cIEY13ecpAQA7nbPcQmU50N_Cw60KbYxqYXQtok",
 }
 
 # ---------------------------------------------------------------- primitives
@@ -91,7 +94,7 @@ def lines(*fields) -> bytes:
 
 
 # ---------------------------------------------------------------- issuing: (credential, steps)
-# The keyword arguments that no honest issuer would set (aad, joined, padded, …) make the wrong ones.
+# The keyword arguments that no honest issuer would set (aad, joined, padded, …) make wrong ones.
 
 
 def ecb0(key=K16, api_key=API_KEY, form="bare", key_id=KEY_ID, padded=None):
@@ -117,21 +120,20 @@ def gcm1(key=K32, api_key=API_KEY, ts=NOW, nonce=R12, service=SERVICE, key_id=KE
 
 
 def hmac1(secret=K32, ts=NOW, nonce=R16, service=SERVICE, key_id=KEY_ID, method=METHOD,
-          target=TARGET, body=BODY,
-          n=None, d=None, joined=None):
-    """`body=None` leaves the body uncovered; `n` and `d` replace the nonce and digest fields as text."""
+          target=TARGET, body=BODY, n=None, d=None, joined=None):
+    """`body=None` leaves the body uncovered; `n` and `d` replace the nonce and digest fields."""
     n = url(nonce) if n is None else n
     digest = None if body is None else hashlib.sha256(body).digest()
     d = d if d is not None else "-" if body is None else url(digest)
-    joined = lines("keyscheme/hmac1", service, key_id, ts, n, method, target,
-                   d) if joined is None else joined
+    if joined is None:
+        joined = lines("keyscheme/hmac1", service, key_id, ts, n, method, target, d)
     mac = mac256(secret, joined)
     steps = {"digest": digest, "joined": joined, "mac": mac, "random": nonce, "form": "tagged"}
-    return f"hmac1.{key_id}.{ts}.{n}.{d}.{url(mac)}", {k: v for k,
-                                                       v in steps.items() if v is not None}
+    steps = {k: v for k, v in steps.items() if v is not None}
+    return f"hmac1.{key_id}.{ts}.{n}.{d}.{url(mac)}", steps
 
 
-# ---------------------------------------------------------------- verifying: the reason, or "accepted"
+# ---------------------------------------------------------------- verifying: reason or "accepted"
 
 
 def fields_of(scheme: str, payload: str):
@@ -141,8 +143,9 @@ def fields_of(scheme: str, payload: str):
         blocks = None if data is None or len(data) % 16 else len(data) // 16 - (scheme == "cbc1")
         return data if blocks and 1 <= blocks <= 17 else None
     parts = payload.split(".")
-    if len(parts) != {"gcm1": 2, "hmac1": 4}[scheme] or not re.fullmatch("[1-9][0-9]{0,10}",
-                                                                         parts[0]):
+    if len(parts) != {"gcm1": 2, "hmac1": 4}[scheme]:
+        return None
+    if not re.fullmatch("[1-9][0-9]{0,10}", parts[0]):
         return None
     if scheme == "gcm1":
         data = canonical(parts[1], url)
@@ -192,16 +195,15 @@ def verify(case: dict) -> str:
     elif scheme == "gcm1":
         ts, data = got
         aad = lines("keyscheme/gcm1", case["service"], key_id, ts)
-        genuine = hmac.compare_digest(data[12:],
-                                      gcm(material["cipher-key"], data[:12], aad,
-                                          material["api-key"]))
+        again = gcm(material["cipher-key"], data[:12], aad, material["api-key"])
+        genuine = hmac.compare_digest(data[12:], again)
     else:
         ts, n, digest, mac = got
         method, target = request["method"], request["target"]
         joined = lines("keyscheme/hmac1", case["service"], key_id, ts, n, method, target, digest)
         genuine = hmac.compare_digest(mac, mac256(material["secret"], joined))
-        genuine &= method != "CONNECT" and bool(re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+",
-                                                             method))
+        genuine &= method != "CONNECT"
+        genuine &= bool(re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", method))
         genuine &= bool(re.fullmatch(r"/[\x21\x22\x24-\x7e]*", target))
     if not genuine:
         return "bad-credential"
@@ -211,7 +213,8 @@ def verify(case: dict) -> str:
         return "early"
     if digest == "-":
         return "accepted" if case["accept"]["uncovered-body"] else "body-not-covered"
-    if digest is not None and digest != url(hashlib.sha256(bytes.fromhex(request["body"])).digest()):
+    content = bytes.fromhex(request["body"])
+    if digest is not None and digest != url(hashlib.sha256(content).digest()):
         return "body-mismatch"
     return "accepted"
 
@@ -222,9 +225,8 @@ FILES: dict[str, str] = {}
 
 
 def put(name, expect, description, credential, steps=None, *, scheme=None, key_id=KEY_ID, key=None,
-        api_key=API_KEY,
-        service=SERVICE, max_age=300, uncovered=False, now=NOW, method=METHOD, target=TARGET,
-        body=BODY):
+        api_key=API_KEY, service=SERVICE, max_age=300, uncovered=False, now=NOW, method=METHOD,
+        target=TARGET, body=BODY):
     scheme = scheme or name.split("/")[0]
     key = key or (K16 if scheme in ("ecb0", "cbc1") else K32)
     material = {"secret": key} if scheme == "hmac1" else {"cipher-key": key, "api-key": api_key}
@@ -266,14 +268,15 @@ def trailing(text: str) -> str:
 
 
 def with_plus_and_slash(issue):
-    """The first API key `key-<n>` whose credential has both of the characters that the alphabets differ in."""
-    return next(k for k in (b"key-%d" % n for n in range(10000)) if all(c in b64(issue(k)) for c in "+/"))
+    """The first API key `key-<n>` whose credential has both characters that the alphabets spell
+    differently."""
+    keys = (b"key-%d" % n for n in range(10000))
+    return next(k for k in keys if all(c in b64(issue(k)) for c in "+/"))
 
 
 SIZES = (1, 15, 16, 17, 255, 256)
 KOREAN = "한국어 음성 인식 열쇠".encode()
-BINARY = bytes([0x00, 0xFF, 0x0A, 0x2C, 0x0D, 0x80, 0xFE, 0x02,
-                0x02])  # NUL, LF, comma, CR, ends like padding
+BINARY = b"\x00\xff\n,\r\x80\xfe\x02\x02"  # NUL, LF, comma, CR, ends like padding
 
 
 def sized(n: int) -> bytes:
@@ -282,11 +285,14 @@ def sized(n: int) -> bytes:
 
 def wrong_texts():
     """Texts that a client mistakes for the bytes of the API key 가나다."""
-    yield "line-feed", "the API key with the line feed of the file it was read from", API_KEY + b"\n"
-    yield "byte-order-mark", "the API key with a byte order mark in front", b"\xef\xbb\xbf" + API_KEY
-    yield "decomposed", "the API key in Unicode form NFD", unicodedata.normalize("NFD",
-                                                                                 "가나다").encode()
-    yield "locale-c", "the API key as Java before 18 encodes it under LC_ALL=C, three question marks", b"???"
+    nfd = unicodedata.normalize("NFD", "가나다").encode()
+    yield ("line-feed", "the API key with the line feed of the file it was read from",
+           API_KEY + b"\n")
+    yield ("byte-order-mark", "the API key with a byte order mark in front",
+           b"\xef\xbb\xbf" + API_KEY)
+    yield "decomposed", "the API key in Unicode form NFD", nfd
+    yield ("locale-c",
+           "the API key as Java before 18 encodes it under LC_ALL=C, three question marks", b"???")
 
 
 def make_ecb0():
@@ -306,8 +312,7 @@ def make_ecb0():
          api_key=BINARY)
     like = bytes([16]) * 16
     good("ecb0/valid-api-key-like-padding", "An API key that equals a whole block of padding.",
-         ecb0(api_key=like),
-         api_key=like)
+         ecb0(api_key=like), api_key=like)
     good("ecb0/valid-nothing-is-bound",
          "Another service, time, method, target and body: ecb0 covers none of them.",
          ecb0(), service="tts", now=1, method="GET", target="*", body=b"")
@@ -376,8 +381,7 @@ def make_ecb0():
             ecb0(api_key=k)[0])
     k = sized(16)
     put("ecb0/padding-block-missing", "bad-credential",
-        "An API key of 16 bytes without its block of padding.",
-        ecb0(padded=k)[0], api_key=k)
+        "An API key of 16 bytes without its block of padding.", ecb0(padded=k)[0], api_key=k)
     put("ecb0/tagged-unknown-key", "unknown-key",
         "The right ciphertext under a key id that does not exist.",
         ecb0(form="tagged", key_id="spring-2")[0])
@@ -389,8 +393,7 @@ def make_cbc1():
     good("cbc1/valid-aes-256", "A cipher key of 32 bytes.", cbc1(K32), key=K32)
     for n in SIZES:
         good(f"cbc1/valid-api-key-{n}-byte{'s' * (n > 1)}",
-             f"An API key of {n} byte{'s' * (n > 1)}.",
-             cbc1(api_key=sized(n)), api_key=sized(n))
+             f"An API key of {n} byte{'s' * (n > 1)}.", cbc1(api_key=sized(n)), api_key=sized(n))
     good("cbc1/valid-api-key-korean", "A Korean API key of more than one block.",
          cbc1(api_key=KOREAN), api_key=KOREAN)
     good("cbc1/valid-api-key-binary", "An API key that is not text.", cbc1(api_key=BINARY),
@@ -463,28 +466,27 @@ def make_cbc1():
 
 
 FRESHNESS = [  # name, description, ts, now, max-age, expect
-    ("age-is-max-age", "ts = now - max-age, the oldest that is accepted.", NOW - 300, NOW, 300,
-     "accepted"),
+    ("age-is-max-age", "ts = now - max-age, the oldest that is accepted.",
+     NOW - 300, NOW, 300, "accepted"),
     ("age-is-max-age-plus-1", "One second older than max-age.", NOW - 301, NOW, 300, "stale"),
     ("ahead-by-30", "ts = now + 30, the latest that is accepted.", NOW + 30, NOW, 300, "accepted"),
     ("ahead-by-31", "ts = now + 31.", NOW + 31, NOW, 300, "early"),
-    ("ahead-by-max-age", "ts = now + max-age: the two sides are not one distance.", NOW + 300, NOW,
-     300, "early"),
+    ("ahead-by-max-age", "ts = now + max-age: the two sides are not one distance.",
+     NOW + 300, NOW, 300, "early"),
     ("max-age-1-age-1", "The least max-age, at its edge.", NOW - 1, NOW, 1, "accepted"),
     ("max-age-1-age-2", "The least max-age, one second later.", NOW - 2, NOW, 1, "stale"),
-    ("max-age-1-ahead-by-30", "A max-age below 30 s does not narrow the future side.", NOW + 30,
-     NOW, 1, "accepted"),
-    ("max-age-86400-age-86400", "The greatest max-age, at its edge.", NOW - 86400, NOW, 86400,
-     "accepted"),
+    ("max-age-1-ahead-by-30", "A max-age below 30 s does not narrow the future side.",
+     NOW + 30, NOW, 1, "accepted"),
+    ("max-age-86400-age-86400", "The greatest max-age, at its edge.",
+     NOW - 86400, NOW, 86400, "accepted"),
     ("clock-below-max-age", "now - max-age is negative.", 1, 100, 300, "accepted"),
-    ("ts-11-digits", "The greatest ts, genuine and far in the future.", 99999999999, NOW, 300,
-     "early"),
+    ("ts-11-digits", "The greatest ts, genuine and far in the future.",
+     99999999999, NOW, 300, "early"),
     ("ts-1", "The least ts, genuine and long past.", 1, NOW, 300, "stale"),
 ]
 TIMES = [  # sealed as they stand, so that only the grammar refuses them
     ("ts-zero", "0"), ("ts-leading-zero", f"0{NOW}"), ("ts-plus-sign", f"+{NOW}"),
-         ("ts-minus-sign", f"-{NOW}"),
-    ("ts-exponent", "17e8"), ("ts-12-digits", "100000000000"),
+    ("ts-minus-sign", f"-{NOW}"), ("ts-exponent", "17e8"), ("ts-12-digits", "100000000000"),
     ("ts-20-digits", "18446744073709551616"), ("ts-empty", ""),
 ]
 
@@ -493,14 +495,12 @@ def make_gcm1():
     good("gcm1/worked-example", "The worked example.", gcm1())
     for n in (1, 16, 255, 256):
         good(f"gcm1/valid-api-key-{n}-byte{'s' * (n > 1)}",
-             f"An API key of {n} byte{'s' * (n > 1)}.",
-             gcm1(api_key=sized(n)), api_key=sized(n))
+             f"An API key of {n} byte{'s' * (n > 1)}.", gcm1(api_key=sized(n)), api_key=sized(n))
     good("gcm1/valid-api-key-korean", "A Korean API key.", gcm1(api_key=KOREAN), api_key=KOREAN)
     good("gcm1/valid-api-key-binary", "An API key that is not text.", gcm1(api_key=BINARY),
          api_key=BINARY)
     good("gcm1/valid-service-63-characters", "The longest service name.",
-         gcm1(service="a.b-" * 15 + "c.d"),
-         service="a.b-" * 15 + "c.d")
+         gcm1(service="a.b-" * 15 + "c.d"), service="a.b-" * 15 + "c.d")
     good("gcm1/valid-request-is-not-bound",
          "Another method, target and body: gcm1 does not cover the request.", gcm1(),
          method="OPTIONS", target="*", body=b"")
@@ -582,8 +582,7 @@ def make_gcm1():
     put("gcm1/unknown-key", "unknown-key",
         "A genuine credential under a key id that does not exist.", gcm1(key_id="spring-2")[0])
     put("gcm1/bad-before-stale", "bad-credential",
-        "An old credential with a wrong tag: its time is not believed.",
-        gcm1(K32[::-1], ts=1)[0])
+        "An old credential with a wrong tag: its time is not believed.", gcm1(K32[::-1], ts=1)[0])
 
 
 def make_hmac1():
@@ -593,8 +592,7 @@ def make_hmac1():
     binary = bytes(range(256))
     good("hmac1/valid-body-binary", "A body that is not text.", hmac1(body=binary), body=binary)
     good("hmac1/valid-get", "A GET without query or content.",
-         hmac1(method="GET", target="/v1/stt", body=b""),
-         method="GET", target="/v1/stt", body=b"")
+         hmac1(method="GET", target="/v1/stt", body=b""), method="GET", target="/v1/stt", body=b"")
     good("hmac1/valid-target-is-slash", "The shortest target.", hmac1(target="/"), target="/")
     good("hmac1/valid-empty-query", "A target that ends with a question mark.", hmac1(target="/a?"),
          target="/a?")
@@ -612,11 +610,9 @@ def make_hmac1():
          "`connect` is a method like any other, unlike CONNECT.",
          hmac1(method="connect"), method="connect")
     good("hmac1/valid-nonce-all-ones",
-         "A nonce whose base64url has the characters of that alphabet.",
-         hmac1(nonce=b"\xff" * 16))
+         "A nonce whose base64url has the characters of that alphabet.", hmac1(nonce=b"\xff" * 16))
     good("hmac1/uncovered-accepted", "The digest `-`, where the service allows it, with any body.",
-         hmac1(body=None),
-         uncovered=True)
+         hmac1(body=None), uncovered=True)
     good("hmac1/covered-where-uncovered-is-allowed",
          "A digest, where the service would allow none.", hmac1(), uncovered=True)
     for name, text, ts, now, max_age, expect in FRESHNESS[:6]:
@@ -706,8 +702,7 @@ def make_hmac1():
     ]:
         put(f"hmac1/{name}", "bad-credential", description, hmac1(method=signed)[0], method=sent)
     for name, target in [("asterisk", "*"), ("fragment", "/a#b"), ("empty", ""),
-                         ("without-slash", "a"),
-                         ("absolute-form", "http://example.com/a"),
+                         ("without-slash", "a"), ("absolute-form", "http://example.com/a"),
                          ("space", "/a b"), ("line-feed", "/a\nb"), ("not-ascii", "/가")]:
         put(f"hmac1/target-{name}", "bad-credential",
             "A target that no credential can cover, signed as it stands.",
@@ -734,16 +729,14 @@ def make_hmac1():
     put("hmac1/uncovered-refused", "body-not-covered",
         "The digest `-`, where the service does not allow it.", hmac1(body=None)[0])
     put("hmac1/uncovered-refused-without-content", "body-not-covered",
-        "The digest `-` in a request without content.",
-        hmac1(body=None)[0], body=b"")
+        "The digest `-` in a request without content.", hmac1(body=None)[0], body=b"")
     put("hmac1/unknown-key", "unknown-key",
         "A genuine credential under a key id that does not exist.", hmac1(key_id="spring-2")[0])
     put("hmac1/malformed-before-target", "malformed",
         "A malformed MAC and a target that cannot be covered.",
         hmac1(target="*")[0][:-1], target="*")
     put("hmac1/bad-before-stale", "bad-credential",
-        "An old credential with a wrong MAC: its time is not believed.",
-        hmac1(K32[::-1], ts=1)[0])
+        "An old credential with a wrong MAC: its time is not believed.", hmac1(K32[::-1], ts=1)[0])
     put("hmac1/stale-before-uncovered", "stale", "An old credential that does not cover the body.",
         hmac1(ts=NOW - 301, body=None)[0])
     put("hmac1/stale-before-body-mismatch", "stale", "An old credential with another body.",
@@ -768,8 +761,7 @@ def make_wire():
     wire("two-lines-one-empty", "ambiguous", "An empty field line and a genuine credential.",
          ["", ok])
     wire("two-lines-weak-after-broken", "ambiguous",
-         "A broken gcm1 credential, then a genuine bare value.", [ok[:-1], bare],
-         scheme="ecb0")
+         "A broken gcm1 credential, then a genuine bare value.", [ok[:-1], bare], scheme="ecb0")
     wire("comma-joined", "ambiguous", "Two values joined by a comma, as intermediaries join lines.",
          f"{ok}, {ok}")
     wire("comma-alone", "ambiguous", "Nothing but a comma.", ",")
@@ -828,8 +820,7 @@ def make_wire():
     wire("scheme-2-characters-unknown", "unknown-scheme",
          "The shortest scheme, which does not exist.", f"zz.{KEY_ID}.{payload}")
     wire("scheme-16-characters-unknown", "unknown-scheme",
-         "The longest scheme, which does not exist.",
-         f"abcdefghijklmnop.{KEY_ID}.{payload}")
+         "The longest scheme, which does not exist.", f"abcdefghijklmnop.{KEY_ID}.{payload}")
     for scheme, value in [("ecb0", ecb0(form="tagged")[0]), ("cbc1", cbc1()[0]),
                           ("hmac1", hmac1()[0])]:
         wire(f"{scheme}-where-gcm1-is-accepted", "scheme-refused",
@@ -843,16 +834,13 @@ def make_wire():
          "A payload that its scheme cannot parse, of a scheme that is not accepted.",
          f"hmac1.{KEY_ID}.x")
     wire("refused-before-empty-field", "scheme-refused",
-         "An empty field, in a scheme that is not accepted.",
-         f"hmac1.{KEY_ID}..x")
+         "An empty field, in a scheme that is not accepted.", f"hmac1.{KEY_ID}..x")
     wire("refused-before-bare-length", "scheme-refused",
          "A bare value of 3 bytes, where gcm1 alone is accepted.", "AAAA")
     wire("unknown-key-before-payload", "unknown-key",
-         "A payload that gcm1 cannot parse, under a key id that does not exist.",
-         "gcm1.nobody.x")
+         "A payload that gcm1 cannot parse, under a key id that does not exist.", "gcm1.nobody.x")
     wire("unknown-key-before-empty-field", "unknown-key",
-         "An empty field, under a key id that does not exist.",
-         "gcm1.nobody..x")
+         "An empty field, under a key id that does not exist.", "gcm1.nobody..x")
     wire("key-id-32-characters-unknown", "unknown-key", "The longest key id, which does not exist.",
          f"gcm1.{'k' * 32}.{payload}")
     for name, text, key_id in [
@@ -869,9 +857,11 @@ def main() -> int:
     assert all(name + ".json" in FILES for name in WORKED)
     there = {str(p.relative_to(HERE).as_posix()) for p in HERE.glob("*/*.json")}
     if "--check" in sys.argv[1:]:
-        wrong = sorted(n for n in there | FILES.keys()
-                       if n not in there or n not in FILES or (HERE / n).read_bytes() != FILES[n].encode())
-        print(*(f"differs: {n}" for n in wrong), f"{len(FILES)} files, {len(wrong)} differ", sep="\n")
+        wrong = sorted(there ^ FILES.keys())
+        wrong += sorted(n for n in there & FILES.keys()
+                        if (HERE / n).read_bytes() != FILES[n].encode())
+        print(*(f"differs: {n}" for n in wrong), f"{len(FILES)} files, {len(wrong)} differ",
+              sep="\n")
         return 1 if wrong else 0
     for name in there - FILES.keys():
         (HERE / name).unlink()

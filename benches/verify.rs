@@ -1,0 +1,286 @@
+//! A whole decision beside the bare primitives that it needs, in one run on the same bytes.
+//!
+//! ```text
+//! cargo bench --bench verify            # criterion's report, then the table of ratios
+//! cargo bench --bench verify -- ratios  # the table alone
+//! cargo bench --bench verify -- smoke   # everything once, for CI
+//! ```
+//!
+//! The primitives are the decoding of the Base64 and the one cipher or MAC call, on prepared keys and
+//! joined texts: what no verifier can do without. A ratio is that of medians of many short,
+//! alternating batches, so that a machine whose speed drifts does not favour one side.
+
+use std::{hint::black_box, time::Instant};
+
+use aes_gcm::{AeadInOut, Aes256Gcm, KeyInit, aead::inout::InOutBuf};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use cbc::cipher::{BlockModeEncrypt, InnerIvInit, common::InnerInit};
+use criterion::Criterion;
+use hmac::{Hmac, Mac};
+use keyscheme::{
+    AcceptConfig, Cbc1, Ecb0, Gcm1, Hmac1, Issuer, KeyConfig, Material, Request, Service, ServiceConfig,
+    UnixTime, Verifier,
+};
+use sha2::{Digest, Sha256};
+
+const METHOD: &str = "POST";
+const TARGET: &str = "/v1/stt?lang=ko";
+const API_KEY: &[u8] = b"3f1c0a52-7c1b-4f0e-9d6e-2b7a54c8e913";
+const SCHEMES: [&str; 4] = ["ecb0", "cbc1", "gcm1", "hmac1"];
+/// At most this many different credentials: enough to leave every cache.
+const MOST_CREDENTIALS: usize = 1 << 16;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let says = |word: &str| arguments.iter().any(|argument| argument == word);
+    let smoke = says("smoke") || says("--test");
+    if !smoke && !says("ratios") && !says("hot") {
+        criterion_report();
+    }
+    let sizes: &[usize] = match () {
+        () if smoke => &[1, 100],
+        () if says("hot") => &[1],
+        () => &[1, 10_000, 1_000_000],
+    };
+    println!("| scheme | keys | answer | primitives, ns | decision, ns | ratio |");
+    println!("|---|---|---|---|---|---|");
+    for scheme in SCHEMES {
+        for &keys in sizes {
+            let bench = Bench::new(scheme, keys);
+            for accepted in [true, false] {
+                let [primitives, decision] = bench.paired(accepted, if smoke { 3 } else { 301 });
+                println!(
+                    "| {scheme} | {keys} | {} | {primitives:.0} | {decision:.0} | {:.2} |",
+                    if accepted { "accepted" } else { "refused" },
+                    decision / primitives
+                );
+            }
+        }
+    }
+}
+
+fn criterion_report() {
+    let mut criterion = Criterion::default()
+        .warm_up_time(std::time::Duration::from_millis(300))
+        .measurement_time(std::time::Duration::from_secs(1));
+    for scheme in SCHEMES {
+        let bench = Bench::new(scheme, 1);
+        let mut group = criterion.benchmark_group(scheme);
+        group.bench_function("primitives", |b| b.iter(|| bench.primitives(0)));
+        let service = bench.service();
+        group.bench_function("accepted", |b| b.iter(|| bench.decide(service, 0, true)));
+        group.bench_function("refused", |b| b.iter(|| bench.decide(service, 0, false)));
+    }
+    criterion.final_summary();
+}
+
+struct Bench {
+    verifier: Verifier,
+    now: UnixTime,
+    primitives: Vec<Primitive>,
+    /// Some keys in random order, each with a credential that is accepted and one that is not.
+    calls: Vec<Call>,
+}
+
+struct Call {
+    key: usize,
+    good: String,
+    bad: String,
+    /// The text that GCM or HMAC authenticates.
+    joined: Vec<u8>,
+}
+
+impl Bench {
+    fn new(scheme: &'static str, keys: usize) -> Self {
+        let now = UnixTime(1_700_000_000);
+        let entry = AcceptConfig::new(scheme).until(UnixTime(u64::MAX));
+        let service = ServiceConfig::new("stt").issue(scheme).accept(entry);
+        let mut builder = Verifier::builder().service(service).replay_capacity(1);
+        for key in 0..keys {
+            let config = KeyConfig::new(id(key), scheme, material(scheme, key));
+            builder = builder.key(format!("client-{key}"), config);
+        }
+        let verifier = builder.build().expect("a sound configuration");
+        let calls = (0..keys.min(MOST_CREDENTIALS))
+            .map(|i| {
+                // A multiplicative step visits the keys without order.
+                let key = i * 7_368_787 % keys;
+                let good = issue(scheme, key, now);
+                let at = good.len() - if scheme == "ecb0" { 10 } else { 30 };
+                let mut bad = good.clone();
+                let other = if bad.as_bytes()[at] == b'A' { "B" } else { "A" };
+                bad.replace_range(at..=at, other);
+                Call { key, joined: joined(scheme, &good), good, bad }
+            })
+            .collect();
+        let primitives = (0..keys).map(|key| Primitive::new(scheme, key)).collect();
+        Self { verifier, now, primitives, calls }
+    }
+
+    fn service(&self) -> &Service {
+        self.verifier.snapshot().service("stt").expect("the service")
+    }
+
+    #[inline(never)]
+    fn decide(&self, service: &Service, call: usize, accepted: bool) -> bool {
+        let call = &self.calls[call];
+        let value = if accepted { &call.good } else { &call.bad };
+        let request = Request::new(METHOD, TARGET).credential(value);
+        let checked = self.verifier.snapshot().check(service, black_box(&request), self.now);
+        assert_eq!(black_box(&checked).is_ok(), accepted);
+        accepted
+    }
+
+    #[inline(never)]
+    fn primitives(&self, call: usize) -> bool {
+        let call = &self.calls[call];
+        black_box(self.primitives[call.key].run(black_box(&call.good), &call.joined))
+    }
+
+    /// Medians in ns: primitives, decision.
+    fn paired(&self, accepted: bool, rounds: usize) -> [f64; 2] {
+        let batch = 2_000;
+        let service = self.service();
+        let mut times = [Vec::new(), Vec::new()];
+        let mut next = 0;
+        for round in 0..rounds + rounds / 10 {
+            for (side, times) in times.iter_mut().enumerate() {
+                let from = next;
+                let begun = Instant::now();
+                for i in 0..batch {
+                    let call = (from + i) % self.calls.len();
+                    if side == 0 { self.primitives(call) } else { self.decide(service, call, accepted) };
+                }
+                let each = begun.elapsed().as_nanos() as f64 / batch as f64;
+                if round >= rounds / 10 {
+                    times.push(each);
+                }
+                next = (next + batch) % self.calls.len().max(1);
+            }
+        }
+        times.map(|mut times| {
+            times.sort_by(f64::total_cmp);
+            times[times.len() / 2]
+        })
+    }
+}
+
+/// The prepared key of a bare primitive.
+#[expect(clippy::large_enum_variant, reason = "keys lie side by side, as those of the library do")]
+enum Primitive {
+    Cbc(aes::Aes256Enc, Vec<u8>),
+    Ecb(aes::Aes256Enc, Vec<u8>),
+    Gcm(Aes256Gcm),
+    Hmac(Hmac<Sha256>),
+}
+
+impl Primitive {
+    fn new(scheme: &str, key: usize) -> Self {
+        let secret = secret(key);
+        match scheme {
+            "cbc1" => Self::Cbc(aes::Aes256Enc::new((&secret).into()), padded()),
+            "ecb0" => Self::Ecb(aes::Aes256Enc::new((&secret).into()), padded()),
+            "gcm1" => Self::Gcm(Aes256Gcm::new((&secret).into())),
+            _ => Self::Hmac(Hmac::new_from_slice(&secret).expect("a key")),
+        }
+    }
+
+    #[inline]
+    fn run(&self, credential: &str, joined: &[u8]) -> bool {
+        let payload = || credential.rsplit_once('.').map_or(credential, |(_, payload)| payload);
+        let mut buffer = [0_u8; 128];
+        let mut out = [0_u8; 128];
+        match self {
+            Self::Cbc(key, padded) => {
+                let n = URL_SAFE_NO_PAD.decode_slice(payload(), &mut buffer).expect("base64");
+                let iv: &[u8; 16] = buffer[..16].try_into().expect("an iv");
+                let mode = cbc::Encryptor::<&aes::Aes256Enc>::inner_iv_init(key, iv.into());
+                encrypt(mode, padded, &mut out) & (n > 16)
+            }
+            Self::Ecb(key, padded) => {
+                let n = STANDARD.decode_slice(credential, &mut buffer).expect("base64");
+                encrypt(ecb::Encryptor::<&aes::Aes256Enc>::inner_init(key), padded, &mut out)
+                    & (n > 0)
+            }
+            Self::Gcm(key) => {
+                let n = URL_SAFE_NO_PAD.decode_slice(payload(), &mut buffer).expect("base64");
+                let nonce: &[u8; 12] = buffer[..12].try_into().expect("a nonce");
+                let tag: &[u8; 16] = buffer[n - 16..n].try_into().expect("a tag");
+                let text = InOutBuf::new(&buffer[12..n - 16], &mut out[..n - 28]).expect("room");
+                key.decrypt_inout_detached(nonce.into(), joined, text, tag.into()).is_ok()
+            }
+            Self::Hmac(key) => {
+                let mut fields = credential.rsplit('.');
+                let mut decode = |out: &mut [u8]| {
+                    URL_SAFE_NO_PAD.decode_slice(fields.next().expect("a field"), out)
+                };
+                let (mut tag, mut digest, mut nonce) = ([0; 32], [0; 32], [0; 16]);
+                decode(&mut tag).expect("base64");
+                decode(&mut digest).expect("base64");
+                decode(&mut nonce).expect("base64");
+                black_box((&digest, &nonce));
+                let mut mac = key.clone();
+                mac.update(joined);
+                mac.verify((&tag).into()).is_ok()
+            }
+        }
+    }
+}
+
+fn encrypt(
+    mut mode: impl BlockModeEncrypt<BlockSize = cbc::cipher::consts::U16>,
+    padded: &[u8],
+    out: &mut [u8],
+) -> bool {
+    let blocks = aes::Block::slice_as_chunks(padded).0;
+    let to = &mut aes::Block::slice_as_chunks_mut(out).0[..blocks.len()];
+    mode.encrypt_blocks_b2b(blocks, to).is_ok()
+}
+
+fn secret(key: usize) -> [u8; 32] {
+    Sha256::digest(key.to_be_bytes()).into()
+}
+
+fn padded() -> Vec<u8> {
+    let missing = 16 - API_KEY.len() % 16;
+    [API_KEY, &vec![missing as u8; missing]].concat()
+}
+
+fn id(key: usize) -> String {
+    format!("spring-{key}")
+}
+
+fn material(scheme: &str, key: usize) -> Material {
+    match scheme {
+        "hmac1" => Material::new().with("secret", secret(key).as_slice()),
+        _ => Material::new().with("cipher-key", secret(key).as_slice()).with("api-key", API_KEY),
+    }
+}
+
+fn issue(scheme: &str, key: usize, now: UnixTime) -> String {
+    let (id, material) = (id(key), material(scheme, key));
+    let issuer = match scheme {
+        "cbc1" => Issuer::new(Cbc1, "stt", &id, &material),
+        "ecb0" => Issuer::new(Ecb0, "stt", &id, &material).map(Issuer::bare),
+        "gcm1" => Issuer::new(Gcm1, "stt", &id, &material),
+        _ => Issuer::new(Hmac1, "stt", &id, &material),
+    };
+    let clock = std::sync::Arc::new(keyscheme::ManualClock::new(now));
+    let request = Request::new(METHOD, TARGET).body("hello");
+    issuer.expect("sound material").clock(clock).issue(&request).expect("a credential")
+}
+
+fn joined(scheme: &str, credential: &str) -> Vec<u8> {
+    let fields: Vec<&str> = credential.split('.').collect();
+    match (scheme, fields.as_slice()) {
+        ("gcm1", [_, id, ts, _]) => format!("keyscheme/gcm1\nstt\n{id}\n{ts}").into_bytes(),
+        ("hmac1", [_, id, ts, nonce, digest, _]) => format!(
+            "keyscheme/hmac1\nstt\n{id}\n{ts}\n{nonce}\n{METHOD}\n{TARGET}\n{digest}"
+        )
+        .into_bytes(),
+        _ => Vec::new(),
+    }
+}
