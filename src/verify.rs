@@ -96,7 +96,7 @@ impl Snapshot {
         let (payload, named, found) = match credential {
             Credential::Bare(value) => (Payload::Bare(value), None, column.find_value(value)),
             Credential::Tagged { key_id, payload, .. } => {
-                (Payload::Tagged(payload), Some(key_id), column.find_id(&key_id))
+                (Payload::Tagged(payload), Some(key_id), column.find_id(key_id))
             }
         };
         Ok(Admitted { service, accept, column, payload, named, found })
@@ -150,7 +150,7 @@ struct Admitted<'s, 'c> {
     accept: &'s Accept,
     column: &'s Column,
     payload: Payload<'c>,
-    named: Option<KeyId>,
+    named: Option<&'c [u8]>,
     found: Found,
 }
 
@@ -164,10 +164,9 @@ impl<'s> Admitted<'s, '_> {
     fn open(self, request: &Request<'_>, now: UnixTime) -> Result<Proven<'s>, Rejected<'s>> {
         let Self { service, accept, column, payload, named, found } = self;
         let record = column.record(found.slot);
-        let id = named.as_ref().or(record.map(KeyRecord::id));
         let context = Context {
             service: service.name.as_bytes(),
-            key_id: id.map(KeyId::as_bytes).unwrap_or_default(),
+            key_id: named.unwrap_or_default(),
             method: request.method,
             target: request.target,
         };
@@ -175,19 +174,18 @@ impl<'s> Admitted<'s, '_> {
         if !found.known {
             return Err(unknown(column, payload, opened).into());
         }
-        let (Some(record), Some(Ok(opened))) = (record, &opened) else {
-            return Err(match opened {
-                Some(Err(OpenError::Malformed)) => Reject::Malformed,
-                _ => Reject::BadCredential,
-            }
-            .into());
+        let opened = match opened {
+            Some(Ok(opened)) => opened,
+            Some(Err(OpenError::Malformed)) => return Err(Reject::Malformed.into()),
+            _ => return Err(Reject::BadCredential.into()),
         };
+        let record = record.ok_or(Reject::BadCredential)?;
         let because = |reason| Rejected { reason, proved: Some(record) };
         record.admits(now).map_err(because)?;
         if !accept.is_for(&record.client) {
             return Err(because(Reject::ClientRefused));
         }
-        Ok(Proven { service, accept, facts: column.facts(), record, opened: opened.clone() })
+        Ok(Proven { service, accept, facts: column.facts(), record, opened })
     }
 }
 

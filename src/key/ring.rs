@@ -11,7 +11,6 @@ use super::{
 };
 use crate::{
     ct,
-    id::KeyId,
     material::{KeyError, Material},
     scheme::Facts,
     wire::SchemeName,
@@ -105,11 +104,11 @@ impl Column {
     }
 
     fn index(&mut self) {
-        let ids: Vec<_> = self.records.iter().map(|record| self.hash_id(&record.id)).collect();
+        let ids: Vec<_> = self.records.iter().map(|record| self.hash(record.id.as_bytes())).collect();
         self.by_id = Index::new(&ids);
         if self.facts.may_be_bare {
             let values: Vec<_> = (0..self.keys.len())
-                .map(|slot| self.hash_value(self.keys.bare(slot).unwrap_or_default()))
+                .map(|slot| self.hash(self.keys.bare(slot).unwrap_or_default()))
                 .collect();
             self.by_value = Index::new(&values);
         }
@@ -136,16 +135,16 @@ impl Column {
 
     /// The key of this id.
     #[inline]
-    pub(crate) fn find_id(&self, id: &KeyId) -> Found {
-        let hash = self.hash_id(id);
-        let is = |slot: usize| self.records.get(slot).is_some_and(|record| record.id == *id);
+    pub(crate) fn find_id(&self, id: &[u8]) -> Found {
+        let hash = self.hash(id);
+        let is = |slot: usize| self.records.get(slot).is_some_and(|record| record.id.as_bytes() == id);
         self.found(self.by_id.find(hash, is), hash)
     }
 
     /// The key of this bare value.
     #[inline]
     pub(crate) fn find_value(&self, value: &[u8]) -> Found {
-        let hash = self.hash_value(value);
+        let hash = self.hash(value);
         let is = |slot: usize| self.keys.bare(slot).is_some_and(|bare| ct::eq(bare, value));
         self.found(self.by_value.find(hash, is), hash)
     }
@@ -159,16 +158,9 @@ impl Column {
     }
 
     #[inline]
-    fn hash_id(&self, id: &KeyId) -> u64 {
+    fn hash(&self, text: &[u8]) -> u64 {
         let mut hasher = self.hasher.build_hasher();
-        id.words().into_iter().for_each(|word| hasher.write_u64(word));
-        hasher.finish()
-    }
-
-    #[inline]
-    fn hash_value(&self, value: &[u8]) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write(value);
+        hasher.write(text);
         hasher.finish()
     }
 }

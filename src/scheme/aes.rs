@@ -45,7 +45,7 @@ impl Schedule {
     }
 
     /// ECB of `padded` to the front of `out`.
-    pub(crate) fn ecb<'o>(&self, padded: &[u8], out: &'o mut [u8; MAX_PADDED]) -> &'o [u8] {
+    pub(crate) fn ecb<'o>(&self, padded: &[u8], out: &'o mut [u8]) -> &'o [u8] {
         match self {
             Self::Aes128(key) => run(ecb::Encryptor::inner_init(key), padded, out),
             Self::Aes192(key) => run(ecb::Encryptor::inner_init(key), padded, out),
@@ -59,7 +59,7 @@ impl Schedule {
         &self,
         iv: &[u8; BLOCK],
         padded: &[u8],
-        out: &'o mut [u8; MAX_PADDED],
+        out: &'o mut [u8],
     ) -> &'o [u8] {
         let iv = iv.into();
         match self {
@@ -74,12 +74,12 @@ impl Schedule {
 fn run<'o>(
     mut mode: impl BlockModeEncrypt<BlockSize = cbc::cipher::consts::U16>,
     padded: &[u8],
-    out: &'o mut [u8; MAX_PADDED],
+    out: &'o mut [u8],
 ) -> &'o [u8] {
     let blocks = Block::slice_as_chunks(padded).0;
-    let (to, _) = Block::slice_as_chunks_mut(out);
+    let to = Block::slice_as_chunks_mut(out).0;
     let Some(to) = to.get_mut(..blocks.len()) else { return &[] };
-    // The only error is of lengths that differ, and these do not; an empty text matches nothing.
+    // An empty text matches nothing: no room, or lengths that differ, which these do not.
     match mode.encrypt_blocks_b2b(blocks, to) {
         Ok(()) => out.get(..padded.len()).unwrap_or_default(),
         Err(_) => &[],

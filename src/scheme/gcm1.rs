@@ -18,10 +18,10 @@ use std::fmt;
 use aes_gcm::{AeadInOut, Aes256Gcm, KeyInit, aead::inout::InOutBuf};
 
 use super::{
-    Binds, Context, Facts, Joined, KeyScheme, Nonce, OpenError, Opened, Part, Payload, SealError,
+    Binds, Context, Facts, KeyScheme, Nonce, OpenError, Opened, Part, Payload, SealError,
     Sealing, SingleUse,
     aes::{API_KEY, MAX_API_KEY},
-    format_ts, parse_ts, split_field,
+    format_ts, join, parse_ts, split_field,
 };
 use crate::{
     ct,
@@ -45,23 +45,48 @@ pub struct Key {
 }
 
 impl Key {
-    /// Ciphertext and tag of the API key, to the front of `out`.
+    /// Ciphertext and tag of the API key, to the front of `out`; `None` where they do not fit.
     #[inline]
     fn encrypt<'o>(
         &self,
         nonce: &[u8; NONCE],
-        additional_data: &[u8],
-        out: &'o mut [u8; MAX_API_KEY + TAG],
+        cx: &Context<'_>,
+        ts: &[u8],
+        out: &'o mut [u8],
     ) -> Option<&'o [u8]> {
+        // Names and `ts` have a greatest length, so this always fits.
+        let mut room = [0; MAX_ADDITIONAL_DATA];
+        let additional_data = join(&[LABEL, cx.service, cx.key_id, ts], &mut room)?;
         let api_key = self.api_key.expose();
         let (ciphertext, after) = out.split_at_mut_checked(api_key.len())?;
         let buffer = InOutBuf::new(api_key, ciphertext).ok()?;
-        let tag = self
-            .cipher
-            .encrypt_inout_detached(nonce.into(), additional_data, buffer)
-            .ok()?;
+        let tag =
+            self.cipher.encrypt_inout_detached(nonce.into(), additional_data, buffer).ok()?;
         after.get_mut(..TAG)?.copy_from_slice(&tag);
         out.get(..api_key.len() + TAG)
+    }
+
+    /// Whether `sealed` is what this key seals under the nonce before it. `N` bounds both.
+    #[inline]
+    fn matches<const N: usize>(
+        &self,
+        cx: &Context<'_>,
+        ts: &[u8],
+        sealed: &[u8],
+    ) -> Result<Nonce, OpenError> {
+        let mut buffer = [0; N];
+        let decoded = decode_url(sealed, &mut buffer).ok_or(OpenError::Malformed)?;
+        let (nonce, sealed) = decoded.split_first_chunk().ok_or(OpenError::Malformed)?;
+        if sealed.len() <= TAG {
+            return Err(OpenError::Malformed);
+        }
+        let mut out = [0; N];
+        match self.encrypt(nonce, cx, ts, &mut out) {
+            Some(expected) if ct::eq(sealed, expected) => {
+                Nonce::new(nonce).ok_or(OpenError::BadCredential)
+            }
+            _ => Err(OpenError::BadCredential),
+        }
     }
 }
 
@@ -82,25 +107,13 @@ impl KeyScheme for Gcm1 {
     fn open(&self, key: &Key, payload: Payload<'_>, cx: &Context<'_>) -> Result<Opened, OpenError> {
         let (ts, sealed) = split_field(payload.tagged()?).ok_or(OpenError::Malformed)?;
         let issued_at = parse_ts(ts).ok_or(OpenError::Malformed)?;
-        let mut buffer = [0; NONCE + MAX_API_KEY + TAG];
-        let decoded = decode_url(sealed, &mut buffer).ok_or(OpenError::Malformed)?;
-        let (nonce, sealed) = decoded.split_first_chunk().ok_or(OpenError::Malformed)?;
-        if sealed.len() <= TAG {
-            return Err(OpenError::Malformed);
-        }
-        let joined = additional_data(cx, ts).ok_or(OpenError::BadCredential)?;
-        let mut out = [0; MAX_API_KEY + TAG];
-        let expected =
-            key.encrypt(nonce, joined.as_bytes(), &mut out).ok_or(OpenError::BadCredential)?;
-        if ct::eq(sealed, expected) {
-            Ok(Opened {
-                issued_at: Some(issued_at),
-                nonce: Nonce::new(nonce),
-                ..Opened::default()
-            })
+        // A small buffer is cleared sooner, and most API keys are short.
+        let nonce = if sealed.len() <= 4 * USUAL / 3 {
+            key.matches::<USUAL>(cx, ts, sealed)
         } else {
-            Err(OpenError::BadCredential)
-        }
+            key.matches::<MAX_SEALED>(cx, ts, sealed)
+        }?;
+        Ok(Opened { issued_at: Some(issued_at), nonce: Some(nonce), ..Opened::default() })
     }
 
     fn seal(&self, key: &Key, to: &Sealing<'_>, out: &mut String) -> Result<(), SealError> {
@@ -108,10 +121,10 @@ impl KeyScheme for Gcm1 {
         format_ts(to.now, &mut ts)?;
         let mut nonce = [0; NONCE];
         to.random.fill(&mut nonce)?;
-        let joined = additional_data(&to.context, ts.as_bytes()).ok_or(SealError::TooLong)?;
-        let mut sealed = [0; MAX_API_KEY + TAG];
-        let sealed =
-            key.encrypt(&nonce, joined.as_bytes(), &mut sealed).ok_or(SealError::TooLong)?;
+        let mut sealed = [0; MAX_SEALED];
+        let sealed = key
+            .encrypt(&nonce, &to.context, ts.as_bytes(), &mut sealed)
+            .ok_or(SealError::TooLong)?;
         out.push_str(&ts);
         out.push('.');
         encode_url(&[nonce.as_slice(), sealed].concat(), out);
@@ -148,20 +161,14 @@ impl fmt::Debug for Key {
     }
 }
 
-/// Always fits: names and `ts` have a greatest length.
-#[inline]
-fn additional_data(cx: &Context<'_>, ts: &[u8]) -> Option<Joined<MAX_ADDITIONAL_DATA>> {
-    let mut joined = Joined::new();
-    for part in [LABEL, cx.service, b"\n", cx.key_id, b"\n", ts] {
-        joined.push(part)?;
-    }
-    Some(joined)
-}
-
 const NONCE: usize = 12;
 const TAG: usize = 16;
-const LABEL: &[u8] = b"keyscheme/gcm1\n";
-const MAX_ADDITIONAL_DATA: usize = LABEL.len() + ServiceName::MAX + 1 + KeyId::MAX + 1 + 11;
+const MAX_SEALED: usize = NONCE + MAX_API_KEY + TAG;
+/// Nonce, an API key of 68 bytes and tag.
+const USUAL: usize = 96;
+const LABEL: &[u8] = b"keyscheme/gcm1";
+/// With a line feed after each of the four, the last of which is left off again.
+const MAX_ADDITIONAL_DATA: usize = LABEL.len() + ServiceName::MAX + KeyId::MAX + 11 + 4;
 
 const CIPHER_KEY: Field = Field {
     name: "cipher-key",

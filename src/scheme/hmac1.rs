@@ -16,8 +16,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Binds, Body, Context, Covers, Facts, Joined, KeyScheme, Nonce, OpenError, Opened, Part, Payload,
-    SealError, Sealing, SingleUse, format_ts, parse_ts, split_field,
+    Binds, Body, Context, Covers, Facts, KeyScheme, Nonce, OpenError, Opened, Part, Payload,
+    SealError, Sealing, SingleUse, format_ts, join, parse_ts, split_field,
 };
 use crate::{
     ct,
@@ -42,19 +42,21 @@ impl Key {
     #[inline]
     fn mac(&self, cx: &Context<'_>, signed: &Signed<'_>) -> [u8; 32] {
         let mut mac = self.mac.clone();
-        let parts: [&[u8]; 13] = [
-            LABEL, cx.service, b"\n", cx.key_id, b"\n", signed.ts, b"\n", signed.nonce, b"\n",
-            cx.method, b"\n", cx.target, b"\n",
+        let fields = [
+            LABEL, cx.service, cx.key_id, signed.ts, signed.nonce, cx.method, cx.target,
+            signed.digest,
         ];
         // One long update is faster than many short ones; a target of any length still works.
-        let mut joined = Joined::<384>::new();
-        let fits = parts.iter().all(|part| joined.push(part).is_some())
-            && joined.push(signed.digest).is_some();
-        if fits {
-            mac.update(joined.as_bytes());
-        } else {
-            parts.iter().for_each(|part| mac.update(part));
-            mac.update(signed.digest);
+        match join(&fields, &mut [0; USUAL]) {
+            Some(joined) => mac.update(joined),
+            None => {
+                let mut separator: &[u8] = b"";
+                for field in fields {
+                    mac.update(separator);
+                    mac.update(field);
+                    separator = b"\n";
+                }
+            }
         }
         mac.finalize().into_bytes().into()
     }
@@ -201,7 +203,9 @@ impl fmt::Debug for Key {
 }
 
 const NONCE: usize = 16;
-const LABEL: &[u8] = b"keyscheme/hmac1\n";
+const LABEL: &[u8] = b"keyscheme/hmac1";
+/// Room for the joined text of a target of about 200 bytes.
+const USUAL: usize = 320;
 const UNCOVERED: &[u8] = b"-";
 
 const SECRET: Field = Field {

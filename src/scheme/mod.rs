@@ -343,31 +343,17 @@ pub(crate) fn split_field(text: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((field, rest.get(1..)?))
 }
 
-/// A text that is joined from fields on the stack. It is empty again once it did not fit.
-pub(crate) struct Joined<const N: usize> {
-    bytes: [u8; N],
-    len: usize,
-}
-
-impl<const N: usize> Joined<N> {
-    #[inline]
-    pub(crate) fn new() -> Self {
-        Self { bytes: [0; N], len: 0 }
+/// Joins fields in `room`, a line feed between them; `None` where they do not fit.
+#[inline]
+pub(crate) fn join<'r>(fields: &[&[u8]], room: &'r mut [u8]) -> Option<&'r [u8]> {
+    let mut end = 0;
+    for field in fields {
+        let [to @ .., after] = room.get_mut(end..=end + field.len())? else { return None };
+        to.copy_from_slice(field);
+        *after = b'\n';
+        end += field.len() + 1;
     }
-
-    /// Appends `part`; `None` where there is no room.
-    #[inline]
-    pub(crate) fn push(&mut self, part: &[u8]) -> Option<()> {
-        let end = self.len.checked_add(part.len())?;
-        self.bytes.get_mut(self.len..end)?.copy_from_slice(part);
-        self.len = end;
-        Some(())
-    }
-
-    #[inline]
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
-    }
+    room.get(..end.saturating_sub(1))
 }
 
 #[cfg(test)]
@@ -388,11 +374,11 @@ mod tests {
     }
 
     #[test]
-    fn joined_refuses_what_does_not_fit() {
-        let mut joined = Joined::<4>::new();
-        assert_eq!(joined.push(b"abc"), Some(()));
-        assert_eq!(joined.push(b"de"), None);
-        assert_eq!(joined.push(b"d"), Some(()));
-        assert_eq!(joined.as_bytes(), b"abcd");
+    fn fields_that_do_not_fit_are_not_joined() {
+        let joined = |fields: &[&[u8]]| join(fields, &mut [0; 5]).map(<[u8]>::to_vec);
+        assert_eq!(joined(&[b"ab", b"c"]), Some(b"ab\nc".to_vec()));
+        assert_eq!(joined(&[b"", b"", b""]), Some(b"\n\n".to_vec()));
+        assert_eq!(joined(&[b"ab", b"cd"]), None);
+        assert_eq!(joined(&[]), Some(Vec::new()));
     }
 }
