@@ -21,8 +21,8 @@ use cbc::cipher::{BlockModeEncrypt, InnerIvInit, common::InnerInit};
 use criterion::Criterion;
 use hmac::{Hmac, Mac};
 use keyscheme::{
-    AcceptConfig, Cbc1, Ecb0, Gcm1, Hmac1, Issuer, KeyConfig, Material, Request, Service, ServiceConfig,
-    UnixTime, Verifier,
+    AcceptConfig, Cbc1, Ecb0, Gcm1, Hmac1, Issuer, KeyConfig, Material, Request, Service,
+    ServiceConfig, UnixTime, Verifier,
 };
 use sha2::{Digest, Sha256};
 
@@ -156,7 +156,11 @@ impl Bench {
                 let begun = Instant::now();
                 for i in 0..batch {
                     let call = (from + i) % self.calls.len();
-                    if side == 0 { self.primitives(call) } else { self.decide(service, call, accepted) };
+                    if side == 0 {
+                        self.primitives(call)
+                    } else {
+                        self.decide(service, call, accepted)
+                    };
                 }
                 let each = begun.elapsed().as_nanos() as f64 / batch as f64;
                 if round >= rounds / 10 {
@@ -286,10 +290,10 @@ fn joined(scheme: &str, credential: &str) -> Vec<u8> {
     let fields: Vec<&str> = credential.split('.').collect();
     match (scheme, fields.as_slice()) {
         ("gcm1", [_, id, ts, _]) => format!("keyscheme/gcm1\nstt\n{id}\n{ts}").into_bytes(),
-        ("hmac1", [_, id, ts, nonce, digest, _]) => format!(
-            "keyscheme/hmac1\nstt\n{id}\n{ts}\n{nonce}\n{METHOD}\n{TARGET}\n{digest}"
-        )
-        .into_bytes(),
+        ("hmac1", [_, id, ts, nonce, digest, _]) => {
+            format!("keyscheme/hmac1\nstt\n{id}\n{ts}\n{nonce}\n{METHOD}\n{TARGET}\n{digest}")
+                .into_bytes()
+        }
         _ => Vec::new(),
     }
 }

@@ -361,7 +361,11 @@ impl VerifierBuilder {
     pub fn build(self) -> Result<Verifier, ConfigError> {
         let mut mistakes = self.registry.mistakes();
         if self.capacity == 0 {
-            mistakes.push(Mistake::new("replay.capacity", "is 0", "give room for one claim or more"));
+            mistakes.push(Mistake::new(
+                "replay.capacity",
+                "is 0",
+                "give room for one claim or more",
+            ));
         }
         mistakes.extend(key_mistakes(&self.registry, &self.keys));
         let services = services(&self.registry, &self.services, &self.keys, &mut mistakes);
@@ -376,7 +380,11 @@ impl VerifierBuilder {
 
     fn assemble(mut self, mistakes: &mut Vec<Mistake>) -> Result<(Ring, Replay, Self), ()> {
         let no_random = |error: BackendError| {
-            Mistake::new("random", error.to_string(), "a generator of the operating system is needed")
+            Mistake::new(
+                "random",
+                error.to_string(),
+                "a generator of the operating system is needed",
+            )
         };
         let mut seed = [0; 8];
         if let Err(error) = self.random.fill(&mut seed) {
@@ -430,7 +438,11 @@ fn key_mistakes(registry: &Registry, keys: &[(String, KeyConfig)]) -> Vec<Mistak
         if let Err(error) = ClientName::new(client)
             && bad_clients.insert(client)
         {
-            mistakes.push(Mistake::new(format!("client.{client}"), "is no name", error.to_string()));
+            mistakes.push(Mistake::new(
+                format!("client.{client}"),
+                "is no name",
+                error.to_string(),
+            ));
         }
         match KeyId::new(&key.id) {
             Err(error) => {
@@ -643,7 +655,8 @@ fn accept_mistakes(
             wrong("max-age", format!("{id} does not say when it was issued"), "leave it out");
         }
         Some(MaxAge::Unlimited) if facts.single_use == SingleUse::Always => {
-            let problem = format!("unlimited, but every {id} credential must be remembered so long");
+            let problem =
+                format!("unlimited, but every {id} credential must be remembered so long");
             wrong("max-age", problem, "give 1s to 24h");
         }
         Some(MaxAge::Unlimited) if entry.once => {

@@ -216,12 +216,7 @@ impl Mistake {
         problem: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
-        Self {
-            path: path.into(),
-            problem: problem.into(),
-            remedy: remedy.into(),
-            position: None,
-        }
+        Self { path: path.into(), problem: problem.into(), remedy: remedy.into(), position: None }
     }
 }
 

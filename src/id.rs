@@ -140,7 +140,21 @@ mod tests {
             assert_eq!(KeyId::new(good).unwrap().as_str(), good);
             assert_eq!(ClientName::new(good).unwrap().to_string(), good);
         }
-        for bad in ["", "\0", "a\0", "a\0b", "-a", "A", "a.b", "a b", "a\n", "ä", "ａ", "a/b", &"x".repeat(33)] {
+        for bad in [
+            "",
+            "\0",
+            "a\0",
+            "a\0b",
+            "-a",
+            "A",
+            "a.b",
+            "a b",
+            "a\n",
+            "ä",
+            "ａ",
+            "a/b",
+            &"x".repeat(33),
+        ] {
             assert!(KeyId::new(bad).is_err(), "{bad:?}");
             assert!(ClientName::new(bad).is_err(), "{bad:?}");
         }

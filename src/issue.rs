@@ -69,7 +69,8 @@ impl Issuer {
             .map_err(|e| mistakes.push(Mistake::new("id", "is no key id", e.to_string())));
         let mut keys = scheme.no_keys();
         let wrong = material.mistakes(scheme.facts().fields);
-        let wrong = if wrong.is_empty() { keys.push(material).err().into_iter().collect() } else { wrong };
+        let wrong =
+            if wrong.is_empty() { keys.push(material).err().into_iter().collect() } else { wrong };
         mistakes.extend(wrong.into_iter().map(|e| Mistake::new(e.field, e.problem, e.remedy)));
         let issuer = service.ok().zip(key_id.ok()).map(|(service, key_id)| Self {
             service,

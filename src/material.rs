@@ -245,11 +245,7 @@ pub struct KeyError {
 
 impl KeyError {
     /// Something that only the scheme can know is wrong with `field`.
-    pub fn new(
-        field: &Field,
-        problem: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Self {
+    pub fn new(field: &Field, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             field: field.name.to_owned(),
             problem: problem.into(),
@@ -348,7 +344,11 @@ mod tests {
         }
         assert!(error(&[b'A'; 44].map(|_| b'A')).contains("give"), "{}", error(&[b'A'; 44]));
         let base64 = STANDARD.encode([3; 32]);
-        assert!(error(base64.as_bytes()).contains("Base64-encoded"), "{}", error(base64.as_bytes()));
+        assert!(
+            error(base64.as_bytes()).contains("Base64-encoded"),
+            "{}",
+            error(base64.as_bytes())
+        );
         assert!(error(&[b'a'; 64]).contains("hex"), "{}", error(&[b'a'; 64]));
         assert!(error(b"").contains("empty"), "{}", error(b""));
     }

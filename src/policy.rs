@@ -40,7 +40,8 @@ impl Service {
     /// Step 3 of a decision: whether it accepts a scheme at this time.
     #[inline]
     pub(crate) fn admit(&self, scheme: usize, now: UnixTime) -> Result<&Accept, Reject> {
-        let entry = self.accept.get(scheme).and_then(Option::as_ref).ok_or(Reject::SchemeRefused)?;
+        let entry =
+            self.accept.get(scheme).and_then(Option::as_ref).ok_or(Reject::SchemeRefused)?;
         match entry.until {
             Some(until) if now >= until => Err(Reject::SchemeRetired),
             _ => Ok(entry),

@@ -112,7 +112,9 @@ mod tests {
         for target in ["/", "/a?", "/a?b=c&d", "//a", "/%2F/../x", "/a?\"|{}"] {
             assert!(bindable("GET", target), "{target}");
         }
-        for target in ["", "*", "a", "http://h/a", "/a#b", "/a b", "/a\n", "/\u{e4}", "/\x7f", "/\0"] {
+        for target in
+            ["", "*", "a", "http://h/a", "/a#b", "/a b", "/a\n", "/\u{e4}", "/\x7f", "/\0"]
+        {
             assert!(!bindable("GET", target), "{target:?}");
         }
         for method in ["GET", "get", "M-SEARCH", "!#$%&'*+-.^_`|~09aZ"] {

@@ -74,7 +74,8 @@ impl Snapshot {
     ) -> Result<Checked, Rejected<'v>> {
         let credential = Credential::parse(request.presented)?;
         let admitted = self.admit(service, credential, now)?;
-        let proven = admitted.open(request, now)?;
+        let mut opened = Opened::default();
+        let proven = admitted.open(request, now, &mut opened)?;
         Ok(proven.fresh(now)?.checked())
     }
 
@@ -161,7 +162,12 @@ impl<'s> Admitted<'s, '_> {
     /// that the time does not tell; what it says then is not looked at, but for the form of a bare
     /// value.
     #[inline]
-    fn open(self, request: &Request<'_>, now: UnixTime) -> Result<Proven<'s>, Rejected<'s>> {
+    fn open<'o>(
+        self,
+        request: &Request<'_>,
+        now: UnixTime,
+        opened: &'o mut Opened,
+    ) -> Result<Proven<'s, 'o>, Rejected<'s>> {
         let Self { service, accept, column, payload, named, found } = self;
         let record = column.record(found.slot);
         let context = Context {
@@ -170,15 +176,15 @@ impl<'s> Admitted<'s, '_> {
             method: request.method,
             target: request.target,
         };
-        let opened = column.keys().open(found.slot, payload, &context);
+        let outcome = column.keys().open(found.slot, payload, &context, opened);
         if !found.known {
-            return Err(unknown(column, payload, opened).into());
+            return Err(unknown(column, payload, outcome).into());
         }
-        let opened = match opened {
-            Some(Ok(opened)) => opened,
+        match outcome {
+            Some(Ok(())) => {}
             Some(Err(OpenError::Malformed)) => return Err(Reject::Malformed.into()),
             _ => return Err(Reject::BadCredential.into()),
-        };
+        }
         let record = record.ok_or(Reject::BadCredential)?;
         let because = |reason| Rejected { reason, proved: Some(record) };
         record.admits(now).map_err(because)?;
@@ -194,30 +200,30 @@ impl<'s> Admitted<'s, '_> {
 fn unknown(
     column: &Column,
     payload: Payload<'_>,
-    opened: Option<Result<Opened, OpenError>>,
+    outcome: Option<Result<(), OpenError>>,
 ) -> Reject {
-    let malformed = match (payload, opened) {
+    let malformed = match (payload, outcome) {
         (Payload::Tagged(_), _) => return Reject::UnknownKey,
-        (Payload::Bare(_), Some(opened)) => matches!(opened, Err(OpenError::Malformed)),
+        (Payload::Bare(_), Some(outcome)) => outcome == Err(OpenError::Malformed),
         (Payload::Bare(_), None) => !column.keys().is_well_formed(payload),
     };
     if malformed { Reject::Malformed } else { Reject::BadCredential }
 }
 
 /// A credential that proved a key which may be used.
-struct Proven<'s> {
+struct Proven<'s, 'o> {
     service: &'s Service,
     accept: &'s Accept,
     facts: &'static Facts,
     record: &'s KeyRecord,
-    opened: Opened,
+    opened: &'o Opened,
 }
 
-impl<'s> Proven<'s> {
+impl<'s, 'o> Proven<'s, 'o> {
     /// Steps 7 and 8. A scheme that breaks a promise of its facts is not believed.
     #[inline]
-    fn fresh(self, now: UnixTime) -> Result<Fresh<'s>, Rejected<'s>> {
-        let Self { accept, facts, record, ref opened, .. } = self;
+    fn fresh(self, now: UnixTime) -> Result<Fresh<'s, 'o>, Rejected<'s>> {
+        let Self { accept, facts, record, opened, .. } = self;
         let because = |reason| Rejected { reason, proved: Some(record) };
         if facts.fresh {
             let issued_at = opened.issued_at.ok_or_else(|| because(Reject::BadCredential))?;
@@ -242,12 +248,12 @@ impl<'s> Proven<'s> {
 }
 
 /// A credential of the right age that covers what it must.
-struct Fresh<'s> {
-    proven: Proven<'s>,
+struct Fresh<'s, 'o> {
+    proven: Proven<'s, 'o>,
     once: bool,
 }
 
-impl Fresh<'_> {
+impl Fresh<'_, '_> {
     #[inline]
     fn checked(self) -> Checked {
         let Self { proven: Proven { service, accept, facts, record, opened }, once } = self;

@@ -145,11 +145,8 @@ fn vectors() -> Vec<(String, Vector)> {
     for directory in fs::read_dir(root).expect("vectors").flatten() {
         let Ok(files) = fs::read_dir(directory.path()) else { continue };
         for file in files.flatten() {
-            let name = format!(
-                "{}/{}",
-                directory.file_name().display(),
-                file.file_name().display()
-            );
+            let name =
+                format!("{}/{}", directory.file_name().display(), file.file_name().display());
             let text = fs::read_to_string(file.path()).expect("a text");
             let vector = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
             vectors.push((name, vector));

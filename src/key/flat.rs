@@ -37,16 +37,23 @@ pub(crate) trait Keys: Send + Sync {
     fn len(&self) -> usize;
     fn bare(&self, slot: usize) -> Option<&[u8]>;
 
-    /// `None` where there is no such slot.
+    /// `None` where there is no such slot. What opens is written where it will be read, which saves
+    /// a move of all of it.
     fn open(
         &self,
         slot: usize,
         payload: Payload<'_>,
         cx: &Context<'_>,
-    ) -> Option<Result<Opened, OpenError>>;
+        opened: &mut Opened,
+    ) -> Option<Result<(), OpenError>>;
 
     /// Whether there was such a slot to seal with.
-    fn seal(&self, slot: usize, to: &Sealing<'_>, out: &mut String) -> Option<Result<(), SealError>>;
+    fn seal(
+        &self,
+        slot: usize,
+        to: &Sealing<'_>,
+        out: &mut String,
+    ) -> Option<Result<(), SealError>>;
 
     /// Whether a payload is one of the scheme at all.
     fn is_well_formed(&self, payload: Payload<'_>) -> bool;
@@ -76,11 +83,21 @@ impl<S: KeyScheme> Keys for Flat<S> {
         slot: usize,
         payload: Payload<'_>,
         cx: &Context<'_>,
-    ) -> Option<Result<Opened, OpenError>> {
-        Some(self.scheme.open(self.keys.get(slot)?, payload, cx))
+        opened: &mut Opened,
+    ) -> Option<Result<(), OpenError>> {
+        match self.scheme.open(self.keys.get(slot)?, payload, cx) {
+            Ok(said) => *opened = said,
+            Err(error) => return Some(Err(error)),
+        }
+        Some(Ok(()))
     }
 
-    fn seal(&self, slot: usize, to: &Sealing<'_>, out: &mut String) -> Option<Result<(), SealError>> {
+    fn seal(
+        &self,
+        slot: usize,
+        to: &Sealing<'_>,
+        out: &mut String,
+    ) -> Option<Result<(), SealError>> {
         Some(self.scheme.seal(self.keys.get(slot)?, to, out))
     }
 
@@ -91,5 +108,5 @@ impl<S: KeyScheme> Keys for Flat<S> {
 
 /// The name of a scheme as it stands in a credential; `None` where its facts break the grammar.
 pub(crate) fn name_of(facts: &Facts) -> Option<SchemeName> {
-    SchemeName::from_bytes(facts.id.as_bytes())
+    SchemeName::new(facts.id)
 }

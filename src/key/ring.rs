@@ -104,7 +104,8 @@ impl Column {
     }
 
     fn index(&mut self) {
-        let ids: Vec<_> = self.records.iter().map(|record| self.hash(record.id.as_bytes())).collect();
+        let ids: Vec<_> =
+            self.records.iter().map(|record| self.hash(record.id.as_bytes())).collect();
         self.by_id = Index::new(&ids);
         if self.facts.may_be_bare {
             let values: Vec<_> = (0..self.keys.len())
@@ -137,7 +138,8 @@ impl Column {
     #[inline]
     pub(crate) fn find_id(&self, id: &[u8]) -> Found {
         let hash = self.hash(id);
-        let is = |slot: usize| self.records.get(slot).is_some_and(|record| record.id.as_bytes() == id);
+        let is =
+            |slot: usize| self.records.get(slot).is_some_and(|record| record.id.as_bytes() == id);
         self.found(self.by_id.find(hash, is), hash)
     }
 
@@ -167,7 +169,9 @@ impl Column {
 
 impl std::fmt::Debug for Column {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Column").field("scheme", &self.facts.id).field("records", &self.records)
+        f.debug_struct("Column")
+            .field("scheme", &self.facts.id)
+            .field("records", &self.records)
             .finish_non_exhaustive()
     }
 }

@@ -324,9 +324,13 @@ mod tests {
     fn every_part_of_a_claim_counts() {
         let store = store(100);
         let names = |s: &str, k: &str| (ServiceName::new(s).unwrap(), KeyId::new(k).unwrap());
-        for (service, key_id, nonce) in
-            [("a", "bc", "d"), ("ab", "c", "d"), ("a", "b", "cd"), ("a", "bc", "e"), ("b", "bc", "d")]
-        {
+        for (service, key_id, nonce) in [
+            ("a", "bc", "d"),
+            ("ab", "c", "d"),
+            ("a", "b", "cd"),
+            ("a", "bc", "e"),
+            ("b", "bc", "d"),
+        ] {
             let (service, key_id) = names(service, key_id);
             let claim = ReplayClaim {
                 service: &service,
@@ -358,7 +362,9 @@ mod tests {
         for round in 0..1_000 {
             let firsts: usize = std::thread::scope(|scope| {
                 let tasks: Vec<_> = (0..64)
-                    .map(|_| scope.spawn(|| claim(&store, round, 100, 10, 100) == Some(Claim::First)))
+                    .map(|_| {
+                        scope.spawn(|| claim(&store, round, 100, 10, 100) == Some(Claim::First))
+                    })
                     .collect();
                 tasks.into_iter().map(|task| usize::from(task.join().unwrap())).sum()
             });

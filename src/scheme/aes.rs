@@ -55,12 +55,7 @@ impl Schedule {
 
     /// CBC of `padded` under `iv` to the front of `out`.
     #[inline]
-    pub(crate) fn cbc<'o>(
-        &self,
-        iv: &[u8; BLOCK],
-        padded: &[u8],
-        out: &'o mut [u8],
-    ) -> &'o [u8] {
+    pub(crate) fn cbc<'o>(&self, iv: &[u8; BLOCK], padded: &[u8], out: &'o mut [u8]) -> &'o [u8] {
         let iv = iv.into();
         match self {
             Self::Aes128(key) => run(cbc::Encryptor::inner_iv_init(key, iv), padded, out),

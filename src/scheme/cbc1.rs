@@ -65,8 +65,9 @@ impl KeyScheme for Cbc1 {
     }
 
     fn prepare(&self, material: &Material) -> Result<Key, KeyError> {
-        let schedule = Schedule::new(material.get(&CIPHER_KEY)?)
-            .ok_or_else(|| KeyError::new(&CIPHER_KEY, "is no AES key", "give 16, 24 or 32 bytes"))?;
+        let schedule = Schedule::new(material.get(&CIPHER_KEY)?).ok_or_else(|| {
+            KeyError::new(&CIPHER_KEY, "is no AES key", "give 16, 24 or 32 bytes")
+        })?;
         Ok(Key { schedule, padded: Packed::new(&pad(material.get(&API_KEY)?)) })
     }
 

@@ -46,8 +46,9 @@ impl KeyScheme for Ecb0 {
 
     fn prepare(&self, material: &Material) -> Result<Key, KeyError> {
         let cipher_key = material.get(&CIPHER_KEY)?;
-        let schedule = Schedule::new(cipher_key)
-            .ok_or_else(|| KeyError::new(&CIPHER_KEY, "is no AES key", "give 16, 24 or 32 bytes"))?;
+        let schedule = Schedule::new(cipher_key).ok_or_else(|| {
+            KeyError::new(&CIPHER_KEY, "is no AES key", "give 16, 24 or 32 bytes")
+        })?;
         let mut out = [0; MAX_PADDED];
         let ciphertext = schedule.ecb(&pad(material.get(&API_KEY)?), &mut out);
         let bare = Zeroizing::new(STANDARD.encode(ciphertext));

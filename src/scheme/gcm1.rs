@@ -18,8 +18,8 @@ use std::fmt;
 use aes_gcm::{AeadInOut, Aes256Gcm, KeyInit, aead::inout::InOutBuf};
 
 use super::{
-    Binds, Context, Facts, KeyScheme, Nonce, OpenError, Opened, Part, Payload, SealError,
-    Sealing, SingleUse,
+    Binds, Context, Facts, KeyScheme, Nonce, OpenError, Opened, Part, Payload, SealError, Sealing,
+    SingleUse,
     aes::{API_KEY, MAX_API_KEY},
     format_ts, join, parse_ts, split_field,
 };
@@ -60,8 +60,7 @@ impl Key {
         let api_key = self.api_key.expose();
         let (ciphertext, after) = out.split_at_mut_checked(api_key.len())?;
         let buffer = InOutBuf::new(api_key, ciphertext).ok()?;
-        let tag =
-            self.cipher.encrypt_inout_detached(nonce.into(), additional_data, buffer).ok()?;
+        let tag = self.cipher.encrypt_inout_detached(nonce.into(), additional_data, buffer).ok()?;
         after.get_mut(..TAG)?.copy_from_slice(&tag);
         out.get(..api_key.len() + TAG)
     }
@@ -82,9 +81,7 @@ impl Key {
         }
         let mut out = [0; N];
         match self.encrypt(nonce, cx, ts, &mut out) {
-            Some(expected) if ct::eq(sealed, expected) => {
-                Nonce::new(nonce).ok_or(OpenError::BadCredential)
-            }
+            Some(expected) if ct::eq(sealed, expected) => Ok(Nonce::from(*nonce)),
             _ => Err(OpenError::BadCredential),
         }
     }

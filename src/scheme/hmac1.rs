@@ -16,8 +16,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Binds, Body, Context, Covers, Facts, KeyScheme, Nonce, OpenError, Opened, Part, Payload,
-    SealError, Sealing, SingleUse, format_ts, join, parse_ts, split_field,
+    Binds, Body, Context, Covers, Facts, KeyScheme, OpenError, Opened, Part, Payload, SealError,
+    Sealing, SingleUse, format_ts, join, parse_ts, split_field,
 };
 use crate::{
     ct,
@@ -43,7 +43,13 @@ impl Key {
     fn mac(&self, cx: &Context<'_>, signed: &Signed<'_>) -> [u8; 32] {
         let mut mac = self.mac.clone();
         let fields = [
-            LABEL, cx.service, cx.key_id, signed.ts, signed.nonce, cx.method, cx.target,
+            LABEL,
+            cx.service,
+            cx.key_id,
+            signed.ts,
+            signed.nonce,
+            cx.method,
+            cx.target,
             signed.digest,
         ];
         // One long update is faster than many short ones; a target of any length still works.
@@ -89,7 +95,7 @@ impl KeyScheme for Hmac1 {
         if ct::eq_32(&fields.mac, &expected) & cx.is_bindable() {
             Ok(Opened {
                 issued_at: Some(fields.issued_at),
-                nonce: Nonce::new(&fields.nonce),
+                nonce: Some(fields.nonce.into()),
                 content: Some(fields.covers),
                 ..Opened::default()
             })
@@ -111,11 +117,8 @@ impl KeyScheme for Hmac1 {
             Body::Content(content) => encode_url(&Sha256::digest(content), &mut digest),
             Body::Uncovered => digest.push('-'),
         }
-        let signed = Signed {
-            ts: ts.as_bytes(),
-            nonce: nonce.as_bytes(),
-            digest: digest.as_bytes(),
-        };
+        let signed =
+            Signed { ts: ts.as_bytes(), nonce: nonce.as_bytes(), digest: digest.as_bytes() };
         let mac = key.mac(&to.context, &signed);
         for field in [&ts, &nonce, &digest] {
             out.push_str(field);

@@ -47,8 +47,12 @@ pub trait KeyScheme: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// [`OpenError`] where the payload is not one of the scheme, or does not prove the key.
-    fn open(&self, key: &Self::Key, payload: Payload<'_>, cx: &Context<'_>)
-    -> Result<Opened, OpenError>;
+    fn open(
+        &self,
+        key: &Self::Key,
+        payload: Payload<'_>,
+        cx: &Context<'_>,
+    ) -> Result<Opened, OpenError>;
 
     /// Appends the payload of a new credential to `out`.
     ///
@@ -216,6 +220,18 @@ pub struct Nonce {
     len: u8,
 }
 
+impl<const N: usize> From<[u8; N]> for Nonce {
+    #[inline]
+    fn from(nonce: [u8; N]) -> Self {
+        const { assert!(N > 0 && N <= 32, "a nonce has 1 to 32 bytes") };
+        let mut bytes = [0; 32];
+        if let Some(to) = bytes.first_chunk_mut() {
+            *to = nonce;
+        }
+        Self { bytes, len: N as u8 }
+    }
+}
+
 impl Nonce {
     /// `None` where `bytes` are none, or more than 32: give a digest of them instead.
     #[inline]
@@ -343,13 +359,38 @@ pub(crate) fn split_field(text: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((field, rest.get(1..)?))
 }
 
+/// Copies a text that is usually short: two overlapping pieces of a fixed size cost less than a call.
+/// Both are of one length.
+#[inline]
+fn copy_short(to: &mut [u8], from: &[u8]) {
+    /// Whether the length is from `N` to `2 * N`, and so it was copied.
+    #[inline]
+    fn ends<const N: usize>(to: &mut [u8], from: &[u8]) -> bool {
+        let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) else {
+            return false;
+        };
+        if let Some(to) = to.first_chunk_mut() {
+            *to = *first;
+        }
+        if let Some(to) = to.last_chunk_mut() {
+            *to = *last;
+        }
+        from.len() <= 2 * N
+    }
+    if from.len() > 64 {
+        to.copy_from_slice(from);
+    } else if !(ends::<32>(to, from) || ends::<16>(to, from) || ends::<8>(to, from)) {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+    }
+}
+
 /// Joins fields in `room`, a line feed between them; `None` where they do not fit.
 #[inline]
 pub(crate) fn join<'r>(fields: &[&[u8]], room: &'r mut [u8]) -> Option<&'r [u8]> {
     let mut end = 0;
     for field in fields {
         let [to @ .., after] = room.get_mut(end..=end + field.len())? else { return None };
-        to.copy_from_slice(field);
+        copy_short(to, field);
         *after = b'\n';
         end += field.len() + 1;
     }
@@ -366,8 +407,22 @@ mod tests {
         assert_eq!(parse_ts(b"1700000000"), Some(UnixTime(1_700_000_000)));
         assert_eq!(parse_ts(b"99999999999"), Some(UnixTime(99_999_999_999)));
         for bad in [
-            "", "0", "01", "+1", "-1", "1e9", "1.", " 1", "1 ", "100000000000", "9223372036854775808",
-            "99999999999999999999", "１", "0x1", "1_0", "?",
+            "",
+            "0",
+            "01",
+            "+1",
+            "-1",
+            "1e9",
+            "1.",
+            " 1",
+            "1 ",
+            "100000000000",
+            "9223372036854775808",
+            "99999999999999999999",
+            "１",
+            "0x1",
+            "1_0",
+            "?",
         ] {
             assert_eq!(parse_ts(bad.as_bytes()), None, "{bad:?}");
         }

@@ -11,12 +11,14 @@ use super::Fault;
 pub(crate) fn is_canonical(text: &[u8]) -> bool {
     let (symbols, last_is_clean) = match text {
         [symbols @ .., b'=', b'='] => (symbols, matches!(symbols, [.., b'A' | b'Q' | b'g' | b'w'])),
-        [symbols @ .., b'='] => (symbols, matches!(symbols, [.., last] if sextet_ends_in_00(*last))),
+        [symbols @ .., b'='] => {
+            (symbols, matches!(symbols, [.., last] if sextet_ends_in_00(*last)))
+        }
         symbols => (symbols, true),
     };
-    let alphabet = symbols.iter().fold(true, |so_far, &b| {
-        so_far & (b.is_ascii_alphanumeric() | (b == b'+') | (b == b'/'))
-    });
+    let alphabet = symbols
+        .iter()
+        .fold(true, |so_far, &b| so_far & (b.is_ascii_alphanumeric() | (b == b'+') | (b == b'/')));
     !text.is_empty() & text.len().is_multiple_of(4) & last_is_clean & alphabet
 }
 
@@ -29,16 +31,32 @@ pub(crate) fn is_canonical_url(text: &[u8]) -> bool {
         (3, [.., last]) => sextet_ends_in_00(*last),
         _ => false,
     };
-    let alphabet = text.iter().fold(true, |so_far, &b| {
-        so_far & (b.is_ascii_alphanumeric() | (b == b'-') | (b == b'_'))
-    });
+    let alphabet = text
+        .iter()
+        .fold(true, |so_far, &b| so_far & (b.is_ascii_alphanumeric() | (b == b'-') | (b == b'_')));
     !text.is_empty() & last_is_clean & alphabet
 }
 
 /// Whether the last two bits of a symbol's value are zero: every fourth symbol, from `A`.
 fn sextet_ends_in_00(symbol: u8) -> bool {
-    matches!(symbol, b'A' | b'E' | b'I' | b'M' | b'Q' | b'U' | b'Y' | b'c' | b'g' | b'k' | b'o'
-        | b's' | b'w' | b'0' | b'4' | b'8')
+    matches!(
+        symbol,
+        b'A' | b'E'
+            | b'I'
+            | b'M'
+            | b'Q'
+            | b'U'
+            | b'Y'
+            | b'c'
+            | b'g'
+            | b'k'
+            | b'o'
+            | b's'
+            | b'w'
+            | b'0'
+            | b'4'
+            | b'8'
+    )
 }
 
 /// Decodes canonical Base64 (section 5) to the front of `out`; `None` where it is not that, or is

@@ -91,9 +91,10 @@ fn bare(value: &[u8]) -> Result<Explanation<'_>, Fault> {
         return Ok(Explanation::Bare { payload: value });
     }
     let symbols = value.iter().rposition(|&b| b != b'=').map_or(0, |last| last + 1);
-    let foreign = value.iter().position(|b| matches!(b, b'-' | b'_' | b'~')).or_else(|| {
-        value.iter().take(symbols).position(|&b| b == b'=')
-    });
+    let foreign = value
+        .iter()
+        .position(|b| matches!(b, b'-' | b'_' | b'~'))
+        .or_else(|| value.iter().take(symbols).position(|&b| b == b'='));
     Err(match foreign {
         Some(at) => Fault::malformed(
             at,
@@ -119,9 +120,8 @@ fn tagged<'a>(scheme: &'a str, rest: &'a str) -> Result<Explanation<'a>, Fault> 
     let id_at = scheme.len() + 1;
     let id_rule = "a key id is 1 to 32 of a-z, 0-9 and -, beginning with a letter or digit";
     let (key_id, payload) = rest.split_once('.').unwrap_or((rest, ""));
-    let in_id = |(at, b): (usize, u8)| {
-        b.is_ascii_lowercase() || b.is_ascii_digit() || at > 0 && b == b'-'
-    };
+    let in_id =
+        |(at, b): (usize, u8)| b.is_ascii_lowercase() || b.is_ascii_digit() || at > 0 && b == b'-';
     if let Some(at) = first_not(key_id, in_id) {
         return Err(Fault::malformed(id_at + at, id_rule));
     }

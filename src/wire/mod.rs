@@ -74,12 +74,9 @@ impl<'a> Credential<'a> {
 
     #[inline]
     fn tagged(value: &'a [u8]) -> Option<Self> {
-        let (scheme, rest) = split_at_dot(value, SchemeName::MAX)?;
-        let (key_id, payload) = split_at_dot(rest, KeyId::MAX)?;
-        if payload.is_empty() || !KeyId::is_name(key_id) {
-            return None;
-        }
-        Some(Self::Tagged { scheme: SchemeName::from_bytes(scheme)?, key_id, payload })
+        let (scheme, rest) = SchemeName::before_dot(value)?;
+        let (key_id, payload) = key_id_before_dot(rest)?;
+        (!payload.is_empty()).then_some(Self::Tagged { scheme, key_id, payload })
     }
 
     #[inline]
@@ -127,12 +124,12 @@ fn is_token68(b: u8) -> bool {
         | (b == b'=')
 }
 
-/// Splits at the first `.`, which must come after at most `longest` bytes.
+/// A key id and what follows the `.` behind it.
 #[inline]
-fn split_at_dot(text: &[u8], longest: usize) -> Option<(&[u8], &[u8])> {
-    let at = text.iter().take(longest + 1).position(|&b| b == b'.')?;
-    let (head, tail) = text.split_at_checked(at)?;
-    Some((head, tail.get(1..)?))
+fn key_id_before_dot(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = text.iter().take(KeyId::MAX + 1).position(|&b| b == b'.')?;
+    let (key_id, rest) = text.split_at_checked(at)?;
+    KeyId::is_name(key_id).then_some((key_id, rest.get(1..)?))
 }
 
 /// `LOWER 1*15( LOWER / DIGIT )`, as a number: the bytes, big-endian, which is injective because no
@@ -144,18 +141,26 @@ impl SchemeName {
     const MAX: usize = 16;
 
     /// The name, where `text` is one.
+    pub(crate) fn new(text: &str) -> Option<Self> {
+        let dotted = format!("{text}.");
+        Self::before_dot(dotted.as_bytes())
+            .filter(|(_, rest)| rest.is_empty())
+            .map(|(name, _)| name)
+    }
+
+    /// The name and what follows the `.` behind it.
     #[inline]
-    pub(crate) fn from_bytes(text: &[u8]) -> Option<Self> {
-        if !(2..=Self::MAX).contains(&text.len()) {
-            return None;
-        }
-        let mut grammatical = text.first().is_some_and(u8::is_ascii_lowercase);
-        let mut packed = 0;
-        for &b in text {
-            grammatical &= b.is_ascii_lowercase() | b.is_ascii_digit();
+    fn before_dot(text: &[u8]) -> Option<(Self, &[u8])> {
+        let (mut packed, mut grammatical) = (0, true);
+        for (at, &b) in text.iter().take(Self::MAX + 1).enumerate() {
+            if b == b'.' {
+                let rest = text.get(at + 1..)?;
+                return (grammatical && at >= 2).then_some((Self(packed), rest));
+            }
+            grammatical &= b.is_ascii_lowercase() | (b.is_ascii_digit() & (at > 0));
             packed = packed << 8 | u128::from(b);
         }
-        grammatical.then_some(Self(packed))
+        None
     }
 }
 
@@ -195,11 +200,33 @@ mod tests {
     #[test]
     fn what_has_a_dot_is_never_bare() {
         for value in [
-            ".", "..", "...", "gcm1.", "gcm1.k", "gcm1.k.", "gcm1..x", ".k.x", "gcm1.k",
-            "Gcm1.k.x", "GCM1.k.x", "g.k.x", "1gcm.k.x", "gcm1.K.x", "gcm1.-k.x", "gcm-1.k.x",
-            "aaaaaaaaaaaaaaaaa.k.x", "gcm1.k k.x", " gcm1.k.x", "gcm1.k.x ", "gcm1.k.x\0",
-            "ｇcm1.k.x", "gcm1.k.x\n", "gcm1 .k.x", "gcm1.k.\u{e9}",
-            "1PT1wfcJslWitK2mN3f9PA==.", ".1PT1wfcJslWitK2mN3f9PA==",
+            ".",
+            "..",
+            "...",
+            "gcm1.",
+            "gcm1.k",
+            "gcm1.k.",
+            "gcm1..x",
+            ".k.x",
+            "gcm1.k",
+            "Gcm1.k.x",
+            "GCM1.k.x",
+            "g.k.x",
+            "1gcm.k.x",
+            "gcm1.K.x",
+            "gcm1.-k.x",
+            "gcm-1.k.x",
+            "aaaaaaaaaaaaaaaaa.k.x",
+            "gcm1.k k.x",
+            " gcm1.k.x",
+            "gcm1.k.x ",
+            "gcm1.k.x\0",
+            "ｇcm1.k.x",
+            "gcm1.k.x\n",
+            "gcm1 .k.x",
+            "gcm1.k.\u{e9}",
+            "1PT1wfcJslWitK2mN3f9PA==.",
+            ".1PT1wfcJslWitK2mN3f9PA==",
         ] {
             assert_eq!(parse(value).unwrap_err(), Reject::Malformed, "{value:?}");
         }
@@ -217,7 +244,8 @@ mod tests {
     #[test]
     fn bare_is_canonical_base64() {
         assert!(matches!(parse("1PT1wfcJslWitK2mN3f9PA=="), Ok(Credential::Bare(_))));
-        for value in ["A", "AA", "AAA", "AB==", "AAB=", "AA=A", "====", "=", "AA-_", "A~AA", "AA=="] {
+        for value in ["A", "AA", "AAA", "AB==", "AAB=", "AA=A", "====", "=", "AA-_", "A~AA", "AA=="]
+        {
             assert_eq!(parse(value).is_ok(), value == "AA==", "{value:?}");
         }
     }
