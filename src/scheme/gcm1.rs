@@ -57,6 +57,16 @@ impl Key {
         // Names and `ts` have a greatest length, so this always fits.
         let mut room = [0; MAX_ADDITIONAL_DATA];
         let additional_data = join(&[LABEL, cx.service, cx.key_id, ts], &mut room)?;
+        self.encrypt_beside(additional_data, nonce, out)
+    }
+
+    #[inline]
+    pub(super) fn encrypt_beside<'o>(
+        &self,
+        additional_data: &[u8],
+        nonce: &[u8; NONCE],
+        out: &'o mut [u8],
+    ) -> Option<&'o [u8]> {
         let api_key = self.api_key.expose();
         let (ciphertext, after) = out.split_at_mut_checked(api_key.len())?;
         let buffer = InOutBuf::new(api_key, ciphertext).ok()?;

@@ -41,7 +41,6 @@ pub struct Key {
 impl Key {
     #[inline]
     fn mac(&self, cx: &Context<'_>, signed: &Signed<'_>) -> [u8; 32] {
-        let mut mac = self.mac.clone();
         let fields = [
             LABEL,
             cx.service,
@@ -54,16 +53,19 @@ impl Key {
         ];
         // One long update is faster than many short ones; a target of any length still works.
         match join(&fields, &mut [0; USUAL]) {
-            Some(joined) => mac.update(joined),
-            None => {
-                let mut separator: &[u8] = b"";
-                for field in fields {
-                    mac.update(separator);
-                    mac.update(field);
-                    separator = b"\n";
-                }
-            }
+            Some(joined) => self.mac_of([joined]),
+            None => self.mac_of(fields.into_iter().enumerate().flat_map(|(i, field)| {
+                let separator: &[u8] = if i == 0 { b"" } else { b"\n" };
+                [separator, field]
+            })),
         }
+    }
+
+    /// The MAC of some texts, one behind the other.
+    #[inline]
+    pub(super) fn mac_of<'t>(&self, texts: impl IntoIterator<Item = &'t [u8]>) -> [u8; 32] {
+        let mut mac = self.mac.clone();
+        texts.into_iter().for_each(|text| mac.update(text));
         mac.finalize().into_bytes().into()
     }
 }

@@ -9,6 +9,8 @@ pub(crate) mod cbc1;
 pub(crate) mod ecb0;
 pub(crate) mod gcm1;
 pub(crate) mod hmac1;
+#[cfg(test)]
+mod wycheproof;
 
 use std::{error::Error, fmt};
 
