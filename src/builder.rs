@@ -194,9 +194,9 @@ impl KeyConfig {
 }
 
 /// The schemes that can be named. Always a value that is passed in; there is no global one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Registry {
-    pub(crate) schemes: Vec<Box<dyn Registered>>,
+    pub(crate) schemes: Vec<Arc<dyn Registered>>,
 }
 
 impl Default for Registry {
@@ -215,7 +215,7 @@ impl Registry {
     /// These schemes and one more.
     #[must_use]
     pub fn with(mut self, scheme: impl KeyScheme) -> Self {
-        self.schemes.push(Box::new(Arc::new(scheme)));
+        self.schemes.push(Arc::new(Arc::new(scheme)));
         self
     }
 
@@ -242,6 +242,12 @@ impl Registry {
             None => crate::scheme::Payload::Bare(payload),
         };
         Some((found.facts(), found.explain(payload)))
+    }
+
+    /// The scheme of this name.
+    #[cfg(feature = "config")]
+    pub(crate) fn registered(&self, id: &str) -> Option<&dyn Registered> {
+        self.schemes.iter().find(|scheme| scheme.facts().id == id).map(AsRef::as_ref)
     }
 
     /// The place and the facts of the scheme of this name.

@@ -174,6 +174,16 @@ impl ConfigError {
         &self.mistakes
     }
 
+    #[cfg(feature = "config")]
+    pub(crate) fn one(mistake: Mistake) -> Self {
+        Self { mistakes: vec![mistake] }
+    }
+
+    #[cfg(feature = "config")]
+    pub(crate) fn into_mistakes(self) -> Vec<Mistake> {
+        self.mistakes
+    }
+
     /// `value`, unless mistakes were made.
     pub(crate) fn unless<T>(mistakes: Vec<Mistake>, value: Option<T>) -> Result<T, Self> {
         match value {

@@ -19,7 +19,7 @@ pub struct NameError {
 
 impl fmt::Display for NameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not a {}: use {}", self.kind, self.grammar)
+        write!(f, "a {} is {}", self.kind, self.grammar)
     }
 }
 

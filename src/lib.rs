@@ -13,6 +13,8 @@
 )]
 //! keyscheme
 mod builder;
+#[cfg(feature = "config")]
+mod config;
 mod ct;
 mod error;
 mod id;
@@ -25,11 +27,14 @@ mod replay;
 mod request;
 mod scheme;
 mod secret;
+mod source;
 mod time;
 mod verifier;
 mod verify;
 mod wire;
 
+#[cfg(feature = "config")]
+pub use self::config::{Config, Loader};
 pub use self::{
     builder::{AcceptConfig, KeyConfig, Registry, ServiceConfig, VerifierBuilder},
     error::{BackendError, ConfigError, Failure, Mistake, Reject},
@@ -46,6 +51,7 @@ pub use self::{
         Payload, SealError, Sealing, SingleUse,
     },
     secret::Secret,
+    source::{EnvSource, FileSource, SecretRef, SecretSource},
     time::{Clock, ManualClock, SystemClock, UnixTime},
     verifier::{Guard, Verifier},
     verify::{Accepted, BodyState, Checked, Rejected, Snapshot, Unclaimed, Verified},

@@ -1,1 +1,9 @@
-fn main() {}
+//! The `keyscheme` program.
+
+#![forbid(unsafe_code)]
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

@@ -1,6 +1,9 @@
 //! The ring: all keys of a snapshot, immutable, indexed by id and by bare value.
 
-use std::hash::{BuildHasher, Hasher};
+use std::{
+    hash::{BuildHasher, Hasher},
+    sync::Arc,
+};
 
 use foldhash::{SharedSeed, quality::SeedableRandomState};
 
@@ -27,7 +30,7 @@ impl Ring {
     ///
     /// `seed` is random and secret: ids come from strangers, who must not be able to choose where
     /// they fall in the index.
-    pub(crate) fn new(schemes: &[Box<dyn Registered>], seed: u64) -> Self {
+    pub(crate) fn new(schemes: &[Arc<dyn Registered>], seed: u64) -> Self {
         Self { columns: schemes.iter().filter_map(|s| Column::new(s.as_ref(), seed)).collect() }
     }
 

@@ -1,0 +1,63 @@
+//! `keyscheme issue`
+
+use std::path::PathBuf;
+
+use keyscheme::Request;
+
+use super::{Bound, Status, Unusable, at, clock, load, print};
+
+/// Prints a header value for one request.
+///
+/// For the legacy scheme that is the bare value, as legacy callers send it.
+#[derive(clap::Args)]
+#[command(after_help = "Example:
+  keyscheme issue --config keyscheme.toml --service stt --client spring-main \\
+      --method POST --target '/v1/stt?lang=ko' --body-file request.json")]
+pub(super) struct Issue {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+
+    /// The service that the request is for.
+    #[arg(long, value_name = "SERVICE")]
+    service: String,
+
+    /// The client that makes the request.
+    #[arg(long, value_name = "CLIENT")]
+    client: String,
+
+    /// The scheme, instead of the one that the service wants.
+    #[arg(long, value_name = "SCHEME")]
+    scheme: Option<String>,
+
+    /// Puts the prefix before a legacy value too.
+    #[arg(long)]
+    tagged: bool,
+
+    /// Leaves the content uncovered.
+    #[arg(long)]
+    uncovered_body: bool,
+
+    #[command(flatten)]
+    bound: Bound,
+}
+
+impl Issue {
+    pub(super) async fn run(self) -> Result<Status, Unusable> {
+        let config = load(&self.config, clock(self.bound.at)).await?;
+        let mut issuer = config
+            .issuer(&self.service, &self.client, self.scheme.as_deref())
+            .map_err(|error| at(&self.config, &error))?;
+        let facts = config.registry().facts().find(|facts| facts.id == issuer.scheme());
+        if facts.is_some_and(|facts| facts.may_be_bare) && !self.tagged {
+            issuer = issuer.bare();
+        }
+        if self.uncovered_body {
+            issuer = issuer.uncovered_body();
+        }
+        let body = self.bound.body()?;
+        let request = Request::new(&self.bound.method, &self.bound.target).body(&body);
+        print(format_args!("{}", issuer.issue(&request)?))?;
+        Ok(Status::Done)
+    }
+}

@@ -1,0 +1,98 @@
+//! `keyscheme key`
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use clap::Subcommand;
+use keyscheme::{ClientName, Encoding, Field, KeyId, OsRandom, Random, Registry};
+use zeroize::Zeroizing;
+
+use super::{Status, Unusable, print};
+
+/// Makes keys.
+#[derive(Subcommand)]
+pub(super) enum Key {
+    New(New),
+}
+
+/// Makes a key: its secrets for a `.env` file or a secret manager, and the TOML to paste.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  keyscheme key new --scheme hmac1 --client spring-main")]
+pub(super) struct New {
+    /// The scheme of the key.
+    #[arg(long, value_name = "SCHEME")]
+    scheme: String,
+
+    /// The client that will own it.
+    #[arg(long, value_name = "CLIENT")]
+    client: String,
+
+    /// Its id; the client's name and four random digits where none is given.
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
+}
+
+impl Key {
+    pub(super) fn run(self) -> Result<Status, Unusable> {
+        match self {
+            Self::New(new) => new.run(),
+        }
+    }
+}
+
+impl New {
+    fn run(self) -> Result<Status, Unusable> {
+        let registry = Registry::default();
+        let Some(facts) = registry.facts().find(|facts| facts.id == self.scheme) else {
+            let known: Vec<_> = registry.facts().map(|facts| facts.id).collect();
+            let why = format!("--scheme {:?}: no such scheme; known: ", self.scheme);
+            return Err(Unusable(why + &known.join(", ")));
+        };
+        let client = ClientName::new(&self.client)
+            .map_err(|error| Unusable(format!("--client {:?}: {error}", self.client)))?;
+        let id = match self.id {
+            Some(id) => id,
+            None => {
+                let stem: String = self.client.chars().take(KeyId::MAX - 5).collect();
+                format!("{stem}-{:04x}", u16::from_ne_bytes(random()?))
+            }
+        };
+        let id = KeyId::new(&id).map_err(|error| Unusable(format!("--id {id:?}: {error}")))?;
+        let mut variables = Zeroizing::new(String::new());
+        let mut fields = String::new();
+        for field in facts.fields {
+            let name = format!("{client}_{}_{}", facts.id, field.name);
+            let name = name.replace('-', "_").to_ascii_uppercase();
+            variables.push_str(&format!("{name}={}\n", *secret(field)?));
+            fields += &format!("{} = {{ env = {name:?} }}\n", field.name);
+        }
+        print(format_args!(
+            "# For a .env file or a secret manager, of both sides:\n{}",
+            *variables
+        ))?;
+        print(format_args!(
+            "# For the configuration:\n[[client.{client}.key]]\nid = \"{id}\"\nscheme = {:?}\n{fields}",
+            facts.id
+        ))?;
+        Ok(Status::Done)
+    }
+}
+
+/// A new secret as its text, in the encoding that the field has where none is said.
+fn secret(field: &Field) -> Result<Zeroizing<String>, Unusable> {
+    let bytes = Zeroizing::new(random::<64>()?);
+    let text = match field.encoding {
+        // Text is itself the secret: as many of 64 characters as the field wants bytes.
+        Encoding::Utf8 => {
+            let mut text = URL_SAFE_NO_PAD.encode(*bytes);
+            text.truncate(field.lengths.of_new());
+            Some(Zeroizing::new(text))
+        }
+        encoding => bytes.get(..field.lengths.of_new()).and_then(|bytes| encoding.encode(bytes)),
+    };
+    text.ok_or_else(|| Unusable(format!("{} cannot be made here", field.name)))
+}
+
+fn random<const N: usize>() -> Result<[u8; N], Unusable> {
+    let mut bytes = [0; N];
+    OsRandom.fill(&mut bytes)?;
+    Ok(bytes)
+}

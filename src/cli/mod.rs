@@ -1,0 +1,152 @@
+//! The command line: one file per command, and what they share.
+
+mod check;
+mod demo;
+mod explain;
+mod issue;
+mod key;
+mod verify;
+
+use std::{
+    fmt,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use clap::{Parser, Subcommand};
+use keyscheme::{Clock, Config, ConfigError, Loader, ManualClock, SystemClock, UnixTime};
+
+/// API keys between services in one HTTP header, and a safe way from AES-ECB to modern schemes.
+///
+/// Exit status: 0 done or accepted, 1 rejected, 2 unusable input or configuration.
+#[derive(Parser)]
+#[command(version, max_term_width = 100, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Check(check::Check),
+    Demo(demo::Demo),
+    Explain(explain::Explain),
+    Issue(issue::Issue),
+    #[command(subcommand)]
+    Key(key::Key),
+    Verify(verify::Verify),
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Status {
+    /// Done, or accepted.
+    Done = 0,
+    /// Rejected.
+    Rejected = 1,
+    /// Unusable input or configuration, or trouble of our own.
+    Unusable = 2,
+}
+
+/// Why a command could not do its work: lines that say what and how to mend it.
+struct Unusable(String);
+
+impl<E: fmt::Display> From<E> for Unusable {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+pub(crate) fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Runtime::new();
+    let outcome = runtime.map_err(Unusable::from).and_then(|runtime| {
+        runtime.block_on(async {
+            match arguments.command {
+                Command::Check(check) => check.run().await,
+                Command::Demo(demo) => demo.run().await,
+                Command::Explain(explain) => explain.run(),
+                Command::Issue(issue) => issue.run().await,
+                Command::Key(key) => key.run(),
+                Command::Verify(verify) => verify.run().await,
+            }
+        })
+    });
+    let status = outcome.unwrap_or_else(|Unusable(why)| {
+        eprintln!("{why}");
+        Status::Unusable
+    });
+    ExitCode::from(status as u8)
+}
+
+/// Writes to standard output. A reader that went away ends the work without a word.
+fn print(text: fmt::Arguments<'_>) -> Result<(), Unusable> {
+    use io::Write;
+    writeln!(io::stdout(), "{text}").map_err(Unusable::from)
+}
+
+/// A configuration, or its mistakes with the file's name before each.
+async fn load(path: &Path, clock: Arc<dyn Clock>) -> Result<Config, Unusable> {
+    Loader::new().clock(clock).load(path).await.map_err(|error| at(path, &error))
+}
+
+fn at(path: &Path, error: &ConfigError) -> Unusable {
+    let lines = error.mistakes().iter().map(|mistake| match mistake.position {
+        Some(_) => format!("{}:{mistake}", path.display()),
+        None => mistake.to_string(),
+    });
+    Unusable(lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// The given time, or the system's.
+fn clock(at: Option<u64>) -> Arc<dyn Clock> {
+    match at {
+        Some(seconds) => Arc::new(ManualClock::new(UnixTime(seconds))),
+        None => Arc::new(SystemClock),
+    }
+}
+
+/// What a credential is bound to.
+#[derive(clap::Args)]
+struct Bound {
+    /// The method of the request.
+    #[arg(long, value_name = "METHOD", default_value = "")]
+    method: String,
+
+    /// The request target: the path and, where there is a ?, the ? and all after it.
+    #[arg(long, value_name = "TARGET", default_value = "")]
+    target: String,
+
+    /// The file that holds the request's content, or - for standard input. Without it, the content is empty.
+    #[arg(long, value_name = "FILE")]
+    body_file: Option<PathBuf>,
+
+    /// The time, in Unix seconds, instead of the present.
+    #[arg(long, value_name = "UNIX")]
+    at: Option<u64>,
+}
+
+impl Bound {
+    fn body(&self) -> Result<Vec<u8>, Unusable> {
+        let Some(path) = &self.body_file else { return Ok(Vec::new()) };
+        let mut content = Vec::new();
+        let read = if path.as_os_str() == "-" {
+            io::stdin().read_to_end(&mut content).map(drop)
+        } else {
+            std::fs::read(path).map(|bytes| content = bytes)
+        };
+        read.map_err(|error| {
+            Unusable(format!("--body-file {}: {error}; name a readable file", path.display()))
+        })?;
+        Ok(content)
+    }
+}
+
+/// An instant for people.
+fn date(time: UnixTime) -> String {
+    let seconds = i64::try_from(time.0).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_second(seconds)
+        .map_or_else(|_| time.to_string(), |timestamp| timestamp.to_string())
+}

@@ -1,0 +1,197 @@
+//! `keyscheme verify`
+
+use std::{
+    ffi::OsString,
+    io::{self, BufRead, Read, Write},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use keyscheme::{Clock, Failure, Guard, ManualClock, Presented, Request, SystemClock, UnixTime};
+use serde::{Deserialize, Serialize};
+
+use super::{Bound, Status, Unusable, load, print};
+
+/// Judges a header value as the service would, and prints one JSON object.
+///
+/// With --jsonl, judges one request per line of standard input, and prints one object per line, in
+/// order, with one replay memory for all: {"credential":"…","method":"GET","target":"/v1","body":"…","at":1790000000}.
+/// All but "credential" may be left out, and it may be a list, for a request that carries several.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  keyscheme verify --config keyscheme.toml --service stt --method GET --target /v1 \"$VALUE\"
+  keyscheme verify --config keyscheme.toml --service stt --jsonl < requests.jsonl")]
+pub(super) struct Verify {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+
+    /// The service that the request came to.
+    #[arg(long, value_name = "SERVICE")]
+    service: String,
+
+    /// Reads requests from standard input, one JSON object per line.
+    #[arg(long, conflicts_with_all = ["credential", "method", "target", "body_file", "at"])]
+    jsonl: bool,
+
+    #[command(flatten)]
+    bound: Bound,
+
+    /// The header value.
+    #[arg(required_unless_present = "jsonl", allow_hyphen_values = true)]
+    credential: Option<OsString>,
+}
+
+/// What is printed of a request.
+#[derive(Serialize)]
+#[serde(tag = "outcome", rename_all = "lowercase")]
+enum Outcome<'a> {
+    Accepted {
+        service: &'a str,
+        client: &'a str,
+        scheme: &'a str,
+        key_id: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        upgrade: Option<&'a str>,
+    },
+    Error {
+        detail: String,
+    },
+    Rejected {
+        service: &'a str,
+        reason: &'a str,
+    },
+    Unavailable {
+        service: &'a str,
+        detail: String,
+    },
+}
+
+/// One line of input.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    credential: Values,
+    #[serde(default)]
+    method: String,
+    #[serde(default)]
+    target: String,
+    #[serde(default)]
+    body: String,
+    at: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Values {
+    Many(Vec<String>),
+    One(String),
+}
+
+impl Verify {
+    pub(super) async fn run(self) -> Result<Status, Unusable> {
+        let clock = Arc::new(ManualClock::default());
+        let config = load(&self.config, Arc::clone(&clock) as Arc<dyn Clock>).await?;
+        let verifier = config.verifier();
+        let Some(guard) = verifier.service(&self.service) else {
+            let names = verifier.snapshot().services();
+            let names: Vec<_> = names.iter().map(|service| service.name().as_str()).collect();
+            let why = format!("--service {:?}: no such service; there are: ", self.service);
+            return Err(Unusable(why + &names.join(", ")));
+        };
+        if self.jsonl {
+            return lines(guard, &clock).await;
+        }
+        clock.set(self.bound.at.map_or_else(|| SystemClock.now(), UnixTime));
+        let body = self.bound.body()?;
+        let credential = self.credential.unwrap_or_default();
+        let request = Request::new(&self.bound.method, &self.bound.target)
+            .credential(credential.as_encoded_bytes())
+            .body(&body);
+        judge(guard, &request, |outcome| {
+            print(format_args!("{}", serde_json::to_string(&outcome)?))?;
+            Ok(match outcome {
+                Outcome::Accepted { .. } => Status::Done,
+                Outcome::Rejected { .. } => Status::Rejected,
+                Outcome::Error { .. } | Outcome::Unavailable { .. } => Status::Unusable,
+            })
+        })
+        .await
+    }
+}
+
+/// Verifies one request and hands on what is to be printed.
+async fn judge<T>(
+    guard: Guard<'_>,
+    request: &Request<'_>,
+    tell: impl FnOnce(Outcome<'_>) -> Result<T, Unusable>,
+) -> Result<T, Unusable> {
+    let service = guard.service().name().as_str();
+    match guard.verify(request).await {
+        Ok(verified) => tell(Outcome::Accepted {
+            service,
+            client: verified.client(),
+            scheme: verified.scheme(),
+            key_id: verified.key_id(),
+            upgrade: verified.upgrade(),
+        }),
+        Err(Failure::Rejected(reason)) => {
+            tell(Outcome::Rejected { service, reason: reason.code() })
+        }
+        Err(Failure::Unavailable(error)) => {
+            tell(Outcome::Unavailable { service, detail: error.to_string() })
+        }
+    }
+}
+
+/// No request of a test is longer.
+const LONGEST_LINE: u64 = 16 << 20;
+
+/// One line of input, or what is wrong with it.
+fn parse(line: &[u8]) -> Result<Line, String> {
+    // Without this, a list of the right values in the right order would do as well.
+    if !line.trim_ascii_start().starts_with(b"{") {
+        return Err("not a JSON object such as {\"credential\":\"…\"}".to_owned());
+    }
+    serde_json::from_slice(line).map_err(|error| error.to_string())
+}
+
+async fn lines(guard: Guard<'_>, clock: &ManualClock) -> Result<Status, Unusable> {
+    let (mut input, mut output) = (io::stdin().lock(), io::stdout());
+    let mut line = Vec::new();
+    let mut status = Status::Done;
+    loop {
+        line.clear();
+        if (&mut input).take(LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
+            return Ok(status);
+        }
+        if line.len() as u64 == LONGEST_LINE && !line.ends_with(b"\n") {
+            input.skip_until(b'\n')?;
+            line.clear();
+        }
+        let mut tell = |outcome: Outcome<'_>| {
+            if matches!(outcome, Outcome::Error { .. } | Outcome::Unavailable { .. }) {
+                status = Status::Unusable;
+            }
+            let mut text = serde_json::to_vec(&outcome)?;
+            text.push(b'\n');
+            output.write_all(&text)?;
+            Ok(output.flush()?)
+        };
+        match parse(&line) {
+            Err(detail) => tell(Outcome::Error { detail })?,
+            Ok(line) => {
+                clock.set(line.at.map_or_else(|| SystemClock.now(), UnixTime));
+                let presented = match &line.credential {
+                    Values::One(value) => Presented::One(value.as_bytes()),
+                    Values::Many(values) => {
+                        Presented::from_lines(values.iter().map(String::as_bytes))
+                    }
+                };
+                let request =
+                    Request::new(&line.method, &line.target).presented(presented).body(&line.body);
+                judge(guard, &request, tell).await?;
+            }
+        }
+    }
+}

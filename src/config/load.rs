@@ -1,0 +1,306 @@
+//! From a file to a verifier and to issuers.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use toml::de::DeTable;
+
+use super::{
+    dotenv,
+    read::{DescribedKey, Description, read},
+    walk::Found,
+};
+use crate::{
+    builder::{KeyConfig, Registry, VerifierBuilder},
+    error::{ConfigError, Mistake},
+    issue::Issuer,
+    key::KeyState,
+    scheme::KeyScheme,
+    source::{EnvSource, FileSource, SecretSource},
+    time::{Clock, SystemClock},
+    verifier::Verifier,
+};
+
+/// A configuration that was read, its secrets fetched, and found sound.
+#[derive(Debug)]
+pub struct Config {
+    verifier: Verifier,
+    keys: Vec<(String, KeyConfig)>,
+    registry: Registry,
+    clock: Arc<dyn Clock>,
+}
+
+impl Config {
+    /// Reads a file. Relative names of files in it are below its directory.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with every mistake, each at its line and column.
+    pub async fn load(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        Loader::new().load(path).await
+    }
+
+    /// The verifier of its services.
+    pub fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    /// The verifier of its services, kept.
+    pub fn into_verifier(self) -> Verifier {
+        self.verifier
+    }
+
+    /// The schemes that it knows.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// An issuer with a client's active key under `scheme`, or where none is named under the scheme
+    /// that the service wants.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] where there is no such service, client, scheme or key.
+    pub fn issuer(
+        &self,
+        service: &str,
+        client: &str,
+        scheme: Option<&str>,
+    ) -> Result<Issuer, ConfigError> {
+        let wrong = |path: String, problem: &str, remedy: String| {
+            ConfigError::one(Mistake::new(path, problem, remedy))
+        };
+        let snapshot = self.verifier.snapshot();
+        let Some(described) = snapshot.service(service) else {
+            let names: Vec<_> = snapshot.services().iter().map(|s| s.name().to_string()).collect();
+            let remedy = format!("there are: {}", names.join(", "));
+            return Err(wrong(format!("service.{service}"), "there is none", remedy));
+        };
+        let wanted = snapshot.accepted(described).find(|accepted| accepted.is_issued());
+        let wanted = wanted.map_or("", |accepted| accepted.facts().id);
+        let scheme = scheme.unwrap_or(wanted);
+        let Some(registered) = self.registry.registered(scheme) else {
+            let known: Vec<_> = self.registry.facts().map(|facts| facts.id).collect();
+            let remedy = format!("known: {}", known.join(", "));
+            return Err(wrong(format!("scheme {scheme:?}"), "there is none", remedy));
+        };
+        let owned: Vec<_> = self.keys.iter().filter(|(owner, _)| owner == client).collect();
+        let active =
+            owned.iter().find(|(_, key)| key.scheme == scheme && key.state == KeyState::Active);
+        let Some((_, key)) = active else {
+            let path = format!("client.{client}");
+            if owned.is_empty() {
+                return Err(wrong(path, "there is none", "name a client that has keys".to_owned()));
+            }
+            let has: Vec<_> =
+                owned.iter().map(|(_, key)| format!("{} ({})", key.scheme, key.state)).collect();
+            let problem = format!("has no active key under {scheme}");
+            let remedy = format!("add one, or choose a scheme of its own: {}", has.join(", "));
+            return Err(wrong(path, &problem, remedy));
+        };
+        let issuer = Issuer::of(registered, service, &key.id, &key.material)?;
+        Ok(issuer.clock(Arc::clone(&self.clock)))
+    }
+}
+
+impl Verifier {
+    /// Reads a configuration file. See [`Config`] for more.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with every mistake, each at its line and column.
+    pub async fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        Config::load(path).await.map(Config::into_verifier)
+    }
+}
+
+/// Reads configurations, with more than the defaults.
+#[derive(Debug)]
+pub struct Loader {
+    registry: Registry,
+    sources: Vec<(String, Arc<dyn SecretSource>)>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Default for Loader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Loader {
+    /// A loader that knows the built-in schemes, `env` and `file`.
+    pub fn new() -> Self {
+        Self { registry: Registry::default(), sources: Vec::new(), clock: Arc::new(SystemClock) }
+    }
+
+    /// Knows this scheme too.
+    #[must_use]
+    pub fn scheme(mut self, scheme: impl KeyScheme) -> Self {
+        self.registry = self.registry.with(scheme);
+        self
+    }
+
+    /// Knows these schemes, and no others.
+    #[must_use]
+    pub fn registry(mut self, registry: Registry) -> Self {
+        self.registry = registry;
+        self
+    }
+
+    /// Fetches secrets that are written `{ name = "…" }` from this source.
+    #[must_use]
+    pub fn source(mut self, name: impl Into<String>, source: Arc<dyn SecretSource>) -> Self {
+        self.sources.push((name.into(), source));
+        self
+    }
+
+    /// Verifier and issuers take the time from here.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Reads a file. Relative names of files in it are below its directory.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with every mistake, each at its line and column.
+    pub async fn load(self, path: impl AsRef<Path>) -> Result<Config, ConfigError> {
+        let path = path.as_ref();
+        let cannot = |problem: fmt::Arguments<'_>| {
+            let remedy = "name a readable configuration file";
+            ConfigError::one(Mistake::new(path.display().to_string(), problem.to_string(), remedy))
+        };
+        let bytes = std::fs::read(path).map_err(|error| cannot(format_args!("{error}")))?;
+        let text = String::from_utf8(bytes).map_err(|_| cannot(format_args!("is not UTF-8")))?;
+        let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        self.parse(&text, directory).await
+    }
+
+    /// Reads a text. Relative names of files in it are below `directory`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with every mistake, each at its line and column.
+    pub async fn parse(self, text: &str, directory: PathBuf) -> Result<Config, ConfigError> {
+        let mut found = Found::default();
+        let (table, errors) = DeTable::parse_recoverable(text);
+        for error in errors {
+            let mut mistake = Mistake::new("TOML", error.message().trim(), "mend the syntax");
+            mistake.position = error.span().map(|span| position(text, span.start));
+            found.mistakes.push(mistake);
+        }
+        let names: Vec<&str> = ["env", "file"]
+            .into_iter()
+            .chain(self.sources.iter().map(|(name, _)| name.as_str()))
+            .collect();
+        let description = read(table.get_ref(), &self.registry, &names, &mut found);
+        self.build(text, description, directory, found).await
+    }
+
+    async fn build(
+        mut self,
+        text: &str,
+        description: Description,
+        directory: PathBuf,
+        mut found: Found,
+    ) -> Result<Config, ConfigError> {
+        let env = match &description.dotenv {
+            None => EnvSource::new(),
+            Some(name) => {
+                let path = directory.join(name);
+                let variables = dotenv::read(&path).unwrap_or_else(|problem| {
+                    let remedy = "single quotes keep a $ as it is; other values go into files, \
+                                  { file = \"…\" }";
+                    found.wrong("secrets.dotenv", format!("{}: {problem}", path.display()), remedy);
+                    Vec::new()
+                });
+                EnvSource::with_dotenv(path.display().to_string(), variables)
+            }
+        };
+        self.sources.push(("env".to_owned(), Arc::new(env)));
+        self.sources.push(("file".to_owned(), Arc::new(FileSource::below(directory))));
+        let mut keys = Vec::new();
+        for key in description.keys {
+            keys.push(self.with_secrets(key, &mut found).await);
+        }
+        let mut builder =
+            VerifierBuilder::new().registry(self.registry.clone()).clock(Arc::clone(&self.clock));
+        if let Some(capacity) = description.replay_capacity {
+            builder = builder.replay_capacity(capacity);
+        }
+        for service in description.services {
+            builder = builder.service(service);
+        }
+        for (client, key) in &keys {
+            builder = builder.key(client, key.clone());
+        }
+        let built = builder.build();
+        let verifier = match built {
+            Ok(verifier) => Some(verifier),
+            Err(error) => {
+                let mistakes = error.into_mistakes();
+                // What follows from a mistake that was named already is not named again.
+                let news = mistakes.into_iter().filter(|mistake| {
+                    !found.mistakes.iter().any(|known| overlap(&known.path, &mistake.path))
+                });
+                let news: Vec<_> = news.collect();
+                found.mistakes.extend(news);
+                None
+            }
+        };
+        let mut mistakes = std::mem::take(&mut found.mistakes);
+        for mistake in &mut mistakes {
+            if mistake.position.is_none() {
+                mistake.position = found.offset(&mistake.path).map(|offset| position(text, offset));
+            }
+        }
+        mistakes.sort_by_key(|mistake| mistake.position);
+        let config = verifier.map(|verifier| Config {
+            verifier,
+            keys,
+            registry: self.registry,
+            clock: self.clock,
+        });
+        ConfigError::unless(mistakes, config)
+    }
+
+    /// A key with its secrets fetched and decoded.
+    async fn with_secrets(&self, key: DescribedKey, found: &mut Found) -> (String, KeyConfig) {
+        let DescribedKey { client, mut config, secrets } = key;
+        for secret in secrets {
+            let source = self.sources.iter().find(|(name, _)| *name == secret.name.source);
+            let Some((_, source)) = source else { continue };
+            match source.fetch(&secret.name).await {
+                Ok(text) => match secret.encoding.decode(text.expose()) {
+                    Ok(bytes) => config.material = config.material.with(secret.field, bytes),
+                    Err(error) => {
+                        let remedy = "mend it, or say its encoding: utf8, hex, base64 or base64url";
+                        found.wrong(&secret.path, error.to_string(), remedy);
+                    }
+                },
+                Err(error) => found.wrong(&secret.path, error.to_string(), "make it readable"),
+            }
+        }
+        (client, config)
+    }
+}
+
+/// Whether one path lies at or below the other.
+fn overlap(a: &str, b: &str) -> bool {
+    let (long, short) = if a.len() >= b.len() { (a, b) } else { (b, a) };
+    long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+/// Line and column of an offset, both from 1; columns count characters.
+fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().map_or(0, |rest| rest.chars().count()) + 1;
+    (line, column)
+}

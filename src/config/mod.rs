@@ -1,0 +1,15 @@
+//! Configuration files.
+//!
+//! Reading one goes through four steps, and every mistake that any of them finds is reported, each
+//! at its line and column:
+//!
+//! ```text
+//! text -> tables (toml) -> descriptions (read) -> secrets fetched (load) -> validated (builder)
+//! ```
+
+mod dotenv;
+mod load;
+mod read;
+mod walk;
+
+pub use self::load::{Config, Loader};

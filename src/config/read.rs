@@ -1,0 +1,254 @@
+//! The schema: which tables there are, and what they describe.
+
+use toml::de::{DeTable, DeValue};
+
+use super::walk::{Found, Table, kind};
+use crate::{
+    builder::{AcceptConfig, KeyConfig, Registry, ServiceConfig, nearest},
+    key::KeyState,
+    material::{Encoding, Field, Material},
+    policy::MaxAge,
+    source::SecretRef,
+};
+
+/// What a file describes, before any secret was fetched.
+#[derive(Debug, Default)]
+pub(super) struct Description {
+    pub(super) services: Vec<ServiceConfig>,
+    pub(super) keys: Vec<DescribedKey>,
+    pub(super) replay_capacity: Option<usize>,
+    pub(super) dotenv: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct DescribedKey {
+    pub(super) client: String,
+    pub(super) config: KeyConfig,
+    pub(super) secrets: Vec<DescribedSecret>,
+}
+
+/// A secret that is named, and how to read it.
+#[derive(Debug)]
+pub(super) struct DescribedSecret {
+    pub(super) path: String,
+    pub(super) field: &'static str,
+    pub(super) encoding: Encoding,
+    pub(super) name: SecretRef,
+}
+
+/// Reads a whole file. `sources` are the names of the places that secrets come from.
+pub(super) fn read<'t>(
+    table: &'t DeTable<'t>,
+    registry: &Registry,
+    sources: &[&str],
+    found: &mut Found,
+) -> Description {
+    let mut root = Table::new(String::new(), table, found);
+    let mut description = Description::default();
+    if let Some(mut services) = root.table("service", found) {
+        for name in services.names().collect::<Vec<_>>() {
+            if let Some(table) = services.table(name, found) {
+                description.services.push(service(name, table, found));
+            }
+        }
+    }
+    if let Some(mut clients) = root.table("client", found) {
+        for name in clients.names().collect::<Vec<_>>() {
+            if let Some(table) = clients.table(name, found) {
+                client(name, table, registry, sources, found, &mut description.keys);
+            }
+        }
+    }
+    if let Some(mut replay) = root.table("replay", found) {
+        match replay.text("kind", found) {
+            None | Some("memory") => {}
+            Some(kind) => {
+                found.wrong("replay.kind", format!("{kind:?} is no store"), "write \"memory\"");
+            }
+        }
+        description.replay_capacity = replay.count("capacity", found);
+        replay.finish(found, &[]);
+    }
+    if let Some(mut secrets) = root.table("secrets", found) {
+        description.dotenv = secrets.text("dotenv", found).map(str::to_owned);
+        secrets.finish(found, &[]);
+    }
+    root.finish(found, &[]);
+    description
+}
+
+fn service(name: &str, mut table: Table<'_>, found: &mut Found) -> ServiceConfig {
+    let mut service = ServiceConfig::new(name);
+    if let Some(header) = table.text("header", found) {
+        service = service.header(header);
+    }
+    if let Some(scheme) = table.text("issue", found) {
+        service = service.issue(scheme);
+    }
+    let path = table.path_of("accept");
+    for (i, value) in table.list("accept", found).into_iter().flatten().enumerate() {
+        let path = format!("{path}[{i}]");
+        found.at(&path, value.span());
+        match value.get_ref() {
+            DeValue::String(scheme) => service = service.accept(scheme.as_ref()),
+            DeValue::Table(entry) => {
+                let entry = Table::new(path, entry, found);
+                service = service.accept(accept(entry, found));
+            }
+            other => {
+                let remedy = "write a scheme in quotes, or a table: { scheme = \"hmac1\" }";
+                found.wrong(&path, format!("is {}", kind(other)), remedy);
+            }
+        }
+    }
+    table.finish(found, &[]);
+    service
+}
+
+fn accept(mut table: Table<'_>, found: &mut Found) -> AcceptConfig {
+    let mut accept = AcceptConfig::new("");
+    match table.text("scheme", found) {
+        Some(scheme) => accept.scheme = scheme.to_owned(),
+        None => found.wrong(&table.path_of("scheme"), "is missing", "name the scheme"),
+    }
+    accept.until = table.instant("until", found);
+    accept.clients = table.texts("clients", found);
+    accept.max_age = table.seconds("max-age", found).map(|seconds| match seconds {
+        Some(seconds) => MaxAge::Seconds(seconds),
+        None => MaxAge::Unlimited,
+    });
+    accept.once = table.flag("once", found).unwrap_or_default();
+    accept.danger_uncovered_body = table.flag("danger-uncovered-body", found).unwrap_or_default();
+    table.finish(found, &[]);
+    accept
+}
+
+fn client(
+    name: &str,
+    mut table: Table<'_>,
+    registry: &Registry,
+    sources: &[&str],
+    found: &mut Found,
+    keys: &mut Vec<DescribedKey>,
+) {
+    let path = table.path_of("key");
+    let list = table.list("key", found);
+    if list.is_none_or(|list| list.is_empty()) {
+        found.wrong(&path, "there is none", &format!("add a table [[client.{name}.key]]"));
+    }
+    for (i, value) in list.into_iter().flatten().enumerate() {
+        let path = format!("{path}[{i}]");
+        found.at(&path, value.span());
+        match value.get_ref() {
+            DeValue::Table(entry) => {
+                let entry = Table::new(path, entry, found);
+                keys.push(key(name, entry, registry, sources, found));
+            }
+            other => found.wrong(&path, format!("is {}", kind(other)), "write a table"),
+        }
+    }
+    table.finish(found, &[]);
+}
+
+fn key(
+    client: &str,
+    mut table: Table<'_>,
+    registry: &Registry,
+    sources: &[&str],
+    found: &mut Found,
+) -> DescribedKey {
+    let mut config = KeyConfig::new("", "", Material::new());
+    for (name, to) in [("id", &mut config.id), ("scheme", &mut config.scheme)] {
+        match table.text(name, found) {
+            Some(text) => *to = text.to_owned(),
+            None if table.names().any(|here| here == name) => {}
+            None => found.wrong(&table.path_of(name), "is missing", "every key has one"),
+        }
+    }
+    if let Some(state) = table.text("state", found) {
+        match KeyState::ALL.into_iter().find(|known| known.name() == state) {
+            Some(state) => config.state = state,
+            None => {
+                let remedy = format!("use one of {}", KeyState::ALL.map(|s| s.name()).join(", "));
+                found.wrong(&table.path_of("state"), format!("{state:?} is no state"), &remedy);
+            }
+        }
+    }
+    config.not_before = table.instant("not-before", found);
+    config.not_after = table.instant("not-after", found);
+    // Of an unknown scheme nobody can say which fields it has: those of all are let pass.
+    let scheme = registry.find(&config.scheme).map(|(_, facts)| facts);
+    let fields: Vec<&'static Field> = match scheme {
+        Some(facts) => facts.fields.iter().collect(),
+        None => registry.facts().flat_map(|facts| facts.fields).collect(),
+    };
+    let mut secrets = Vec::new();
+    for field in fields {
+        let path = table.path_of(field.name);
+        if !table.names().any(|name| name == field.name) {
+            continue;
+        }
+        // Whatever is wrong with it is said here, and not once more when it is missed.
+        config.material = std::mem::take(&mut config.material).with_unreadable(field.name);
+        secrets.extend(secret(&mut table, path, field, sources, found));
+    }
+    table.finish(found, &[]);
+    DescribedKey { client: client.to_owned(), config, secrets }
+}
+
+/// A reference such as `{ env = "SALT", encoding = "hex" }`.
+fn secret(
+    key: &mut Table<'_>,
+    path: String,
+    field: &'static Field,
+    sources: &[&str],
+    found: &mut Found,
+) -> Option<DescribedSecret> {
+    let mut table = key.table(field.name, found).or_else(|| {
+        // `table` has said that it is no table, but not what is meant.
+        let mistake = found.mistakes.last_mut()?;
+        mistake.remedy =
+            "secrets do not stand in this file: write { env = \"NAME\" } or { file = \"path\" }"
+                .to_owned();
+        None
+    })?;
+    let mut encoding = field.encoding;
+    if let Some(name) = table.text("encoding", found) {
+        match Encoding::ALL.into_iter().find(|known| known.name() == name) {
+            Some(known) => encoding = known,
+            None => {
+                let names = Encoding::ALL.map(Encoding::name);
+                let remedy = match nearest(name, names.into_iter()) {
+                    Some(near) => format!("did you mean {near:?}? known: {}", names.join(", ")),
+                    None => format!("use one of {}", names.join(", ")),
+                };
+                let problem = format!("{name:?} is no encoding");
+                found.wrong(&table.path_of("encoding"), problem, &remedy);
+            }
+        }
+    }
+    let named: Vec<_> = sources
+        .iter()
+        .filter(|source| table.names().any(|name| name == **source))
+        .copied()
+        .collect();
+    let name = match named.as_slice() {
+        [source] => table
+            .text(source, found)
+            .map(|name| SecretRef { source: (*source).to_owned(), name: name.to_owned() }),
+        [] => {
+            let remedy = format!("say one of {}", sources.join(", "));
+            found.wrong(&path, "names no source", &remedy);
+            None
+        }
+        [_, _, ..] => {
+            found.wrong(&path, format!("names {}", named.join(" and ")), "keep one of them");
+            for source in named {
+                table.text(source, found);
+            }
+            None
+        }
+    };
+    table.finish(found, sources);
+    Some(DescribedSecret { path, field: field.name, encoding, name: name? })
+}

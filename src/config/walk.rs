@@ -1,0 +1,190 @@
+//! A walk over TOML tables that remembers where everything stood and what was wrong with it.
+
+use std::{borrow::Cow, collections::HashMap, ops::Range};
+
+use jiff::{SignedDuration, Timestamp};
+use toml::{
+    Spanned,
+    de::{DeArray, DeTable, DeValue},
+};
+
+use crate::{builder::nearest, error::Mistake, time::UnixTime};
+
+/// What was found on the way.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) mistakes: Vec<Mistake>,
+    /// Where the field of a path begins in the file.
+    offsets: HashMap<String, usize>,
+}
+
+impl Found {
+    pub(super) fn wrong(&mut self, path: &str, problem: impl Into<String>, remedy: &str) {
+        self.mistakes.push(Mistake::new(path, problem, remedy));
+    }
+
+    pub(super) fn at(&mut self, path: &str, span: Range<usize>) {
+        self.offsets.insert(path.to_owned(), span.start);
+    }
+
+    /// Where the field of a path, or else what it stands in, begins.
+    pub(super) fn offset(&self, path: &str) -> Option<usize> {
+        let mut path = path;
+        loop {
+            if let Some(offset) = self.offsets.get(path) {
+                return Some(*offset);
+            }
+            let end = path.rfind(['.', '['])?;
+            path = path.get(..end)?;
+        }
+    }
+}
+
+/// A table on the walk. Fields that are not taken from it are unknown.
+pub(super) struct Table<'t> {
+    pub(super) path: String,
+    entries: Vec<(&'t str, &'t Spanned<DeValue<'t>>)>,
+    known: Vec<Cow<'static, str>>,
+}
+
+impl<'t> Table<'t> {
+    pub(super) fn new(path: String, table: &'t DeTable<'t>, found: &mut Found) -> Self {
+        let mut entries = Vec::new();
+        for (key, value) in table {
+            let name: &str = key.get_ref();
+            found.at(&join(&path, name), key.span());
+            entries.push((name, value));
+        }
+        Self { path, entries, known: Vec::new() }
+    }
+
+    pub(super) fn path_of(&self, name: &str) -> String {
+        join(&self.path, name)
+    }
+
+    /// The names of all fields.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'t str> {
+        self.entries.iter().map(|(name, _)| *name)
+    }
+
+    fn take(&mut self, name: &str) -> Option<&'t DeValue<'t>> {
+        self.known.push(Cow::Owned(name.to_owned()));
+        let at = self.entries.iter().position(|(here, _)| *here == name)?;
+        Some(self.entries.remove(at).1.get_ref())
+    }
+
+    /// A field of one type, which `read` recognises and `type_name` describes.
+    fn typed<T>(
+        &mut self,
+        name: &str,
+        found: &mut Found,
+        type_name: &str,
+        read: impl FnOnce(&'t DeValue<'t>) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.take(name)?;
+        let typed = read(value);
+        if typed.is_none() {
+            let problem = format!("is {}", kind(value));
+            found.wrong(&self.path_of(name), problem, &format!("write {type_name}"));
+        }
+        typed
+    }
+
+    pub(super) fn text(&mut self, name: &str, found: &mut Found) -> Option<&'t str> {
+        self.typed(name, found, "a string in quotes", DeValue::as_str)
+    }
+
+    pub(super) fn flag(&mut self, name: &str, found: &mut Found) -> Option<bool> {
+        self.typed(name, found, "true or false", DeValue::as_bool)
+    }
+
+    pub(super) fn count(&mut self, name: &str, found: &mut Found) -> Option<usize> {
+        self.typed(name, found, "a whole number", |value| {
+            let number = value.as_integer()?;
+            usize::from_str_radix(&number.as_str().replace('_', ""), number.radix()).ok()
+        })
+    }
+
+    pub(super) fn table(&mut self, name: &str, found: &mut Found) -> Option<Table<'t>> {
+        let table = self.typed(name, found, "a table", DeValue::as_table)?;
+        Some(Table::new(self.path_of(name), table, found))
+    }
+
+    pub(super) fn list(&mut self, name: &str, found: &mut Found) -> Option<&'t DeArray<'t>> {
+        self.typed(name, found, "a list in brackets", DeValue::as_array)
+    }
+
+    pub(super) fn texts(&mut self, name: &str, found: &mut Found) -> Option<Vec<String>> {
+        let list = self.list(name, found)?;
+        let path = self.path_of(name);
+        let mut texts = Vec::new();
+        for (i, value) in list.iter().enumerate() {
+            let path = format!("{path}[{i}]");
+            found.at(&path, value.span());
+            match value.get_ref().as_str() {
+                Some(text) => texts.push(text.to_owned()),
+                None => {
+                    let problem = format!("is {}", kind(value.get_ref()));
+                    found.wrong(&path, problem, "write a string in quotes");
+                }
+            }
+        }
+        Some(texts)
+    }
+
+    /// An instant: a TOML date with time and offset.
+    pub(super) fn instant(&mut self, name: &str, found: &mut Found) -> Option<UnixTime> {
+        let example = "a date with time and offset, not in quotes: 2027-06-30T00:00:00Z";
+        let date = self.typed(name, found, example, DeValue::as_datetime)?;
+        let path = self.path_of(name);
+        if date.offset.is_none() {
+            let problem = format!("{date} has no offset, so it is another instant in each zone");
+            found.wrong(&path, problem, &format!("write {example}"));
+            return None;
+        }
+        let seconds = date.to_string().parse::<Timestamp>().ok().map(Timestamp::as_second);
+        let instant = seconds.and_then(|seconds| u64::try_from(seconds).ok()).map(UnixTime);
+        if instant.is_none() {
+            found.wrong(&path, format!("{date} is no instant since 1970"), "mend the date");
+        }
+        instant
+    }
+
+    /// Whole seconds, written with a unit; `None` inside where it is the word `unlimited`.
+    pub(super) fn seconds(&mut self, name: &str, found: &mut Found) -> Option<Option<u64>> {
+        let example = "a duration such as \"300s\", \"10m\" or \"24h\"";
+        let text = self.typed(name, found, example, DeValue::as_str)?;
+        if text == "unlimited" {
+            return Some(None);
+        }
+        let duration = text.parse::<SignedDuration>().ok().filter(|d| d.subsec_nanos() == 0);
+        let seconds = duration.and_then(|duration| u64::try_from(duration.as_secs()).ok());
+        if seconds.is_none() {
+            let problem = format!("{text:?} is no duration of whole seconds");
+            found.wrong(&self.path_of(name), problem, &format!("write {example}"));
+        }
+        seconds.map(Some)
+    }
+
+    /// Reports the fields that nobody took. `more` are names that would have been known too.
+    pub(super) fn finish(self, found: &mut Found, more: &[&str]) {
+        let known = || self.known.iter().map(Cow::as_ref).chain(more.iter().copied());
+        for (name, _) in &self.entries {
+            let remedy = match nearest(name, known()) {
+                Some(near) => format!("did you mean {near:?}?"),
+                None => format!("known here: {}", known().collect::<Vec<_>>().join(", ")),
+            };
+            found.wrong(&join(&self.path, name), "is not known", &remedy);
+        }
+    }
+}
+
+/// What a value is, without showing it: it may be a secret in the wrong place.
+pub(super) fn kind(value: &DeValue<'_>) -> String {
+    let article = if matches!(value.type_str(), "integer" | "array") { "an" } else { "a" };
+    format!("{article} {}", value.type_str())
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
