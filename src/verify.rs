@@ -284,7 +284,6 @@ impl Fresh<'_, '_> {
 /// What a decision came to.
 #[derive(Debug)]
 #[must_use]
-#[expect(clippy::large_enum_variant, reason = "boxing would allocate on the accepting path")]
 pub enum Checked {
     /// Accepted if this is its first use.
     FirstUse(Unclaimed),

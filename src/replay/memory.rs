@@ -177,7 +177,7 @@ impl Shard {
     /// Where the probe for a fingerprint begins: its upper 64 bits as a fraction of the table.
     fn home(&self, fingerprint: u128) -> usize {
         let fraction = fingerprint >> (FINGERPRINT_BITS - 64);
-        (fraction * self.slots.len() as u128 >> 64) as usize
+        ((fraction * self.slots.len() as u128) >> 64) as usize
     }
 
     fn sweep(&mut self, slots: usize, now: u64) {

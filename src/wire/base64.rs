@@ -100,6 +100,7 @@ fn decode_quad(symbols: [u8; 4]) -> [u8; 4] {
 const FOREIGN: u32 = 0xff00_0000;
 
 /// The bits of every symbol, shifted to their place in a quad.
+#[expect(clippy::indexing_slicing, reason = "judged when compiled: `get_mut` is not const yet")]
 const fn placed(shift: u32) -> [u32; 256] {
     let mut table = [FOREIGN; 256];
     let mut symbol = 0_u8;
