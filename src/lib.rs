@@ -15,6 +15,8 @@
 mod builder;
 #[cfg(feature = "config")]
 mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod ct;
 mod error;
 mod id;
