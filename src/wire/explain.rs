@@ -3,11 +3,13 @@
 //! This is the slow, talkative twin of [`Credential::parse`](super::Credential::parse); a test holds
 //! the two to the same verdicts.
 
+use std::fmt;
+
 use super::{MAX_CREDENTIAL, is_token68};
 use crate::{error::Reject, id::KeyId};
 
 /// What a header value is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Explanation<'a> {
     /// Canonical Base64 without a prefix: the legacy form.
     Bare {
@@ -27,6 +29,19 @@ pub enum Explanation<'a> {
         /// Where in the value the payload begins.
         payload_at: usize,
     },
+}
+
+impl fmt::Debug for Explanation<'_> {
+    /// Without the payload, which of a legacy caller is the API key in all but name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bare { payload } => write!(f, "Bare({} bytes)", payload.len()),
+            Self::Fault(fault) => f.debug_tuple("Fault").field(fault).finish(),
+            Self::Tagged { scheme, key_id, payload, .. } => {
+                write!(f, "Tagged({scheme}.{key_id}, {} bytes)", payload.len())
+            }
+        }
+    }
 }
 
 /// The place where a value stops being a credential.
