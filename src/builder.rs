@@ -290,6 +290,13 @@ pub struct VerifierBuilder {
     random: Arc<dyn Random>,
 }
 
+impl Verifier {
+    /// A verifier without services and keys, to which they can be added.
+    pub fn builder() -> VerifierBuilder {
+        VerifierBuilder::new()
+    }
+}
+
 impl VerifierBuilder {
     pub(crate) fn new() -> Self {
         Self {

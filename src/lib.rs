@@ -11,7 +11,27 @@
         clippy::unwrap_used
     )
 )]
-//! keyscheme
+//! API keys between services in one HTTP header, and a safe way from AES-ECB to modern schemes.
+//!
+//! - A service asks a [`Verifier`] who calls; a caller asks an [`Issuer`] for a header value. Both come
+//!   from a configuration file (`Config`, feature `config`) or from builders.
+//! - A scheme is a [`KeyScheme`]. There are four: [`Ecb0`], [`Cbc1`], [`Gcm1`] and [`Hmac1`]. Others are
+//!   registered in the builder.
+//! - The decision itself is a pure function, [`Snapshot::check`]: time, keys, policy and the request are
+//!   its arguments. Clock, randomness, replay memory and secrets come in at the edges, as [`Clock`],
+//!   [`Random`], [`ReplayStore`] and [`SecretSource`].
+//!
+//! The wire format is specified in `docs/spec.md`, for implementers in any language.
+//!
+//! # Features
+//!
+//! | feature | |
+//! |---|---|
+//! | none | the core: no tokio, no serde, no HTTP |
+//! | `config` (default) | configuration files, `.env` files, dates |
+//! | `conformance` | the suite that every scheme must pass |
+//! | `cli` | what the program `keyscheme` needs |
+
 mod builder;
 #[cfg(feature = "config")]
 mod config;
@@ -59,3 +79,8 @@ pub use self::{
     verify::{Accepted, BodyState, Checked, Rejected, Snapshot, Unclaimed, Verified},
     wire::{Explanation, Fault, MAX_CREDENTIAL, Presented, explain},
 };
+
+/// The README's examples, run.
+#[cfg(all(doctest, feature = "config"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

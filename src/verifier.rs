@@ -3,7 +3,6 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    builder::VerifierBuilder,
     error::Failure,
     policy::Service,
     replay::{MemoryReplay, ReplayStore},
@@ -40,11 +39,6 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// A verifier without services and keys, to which they can be added.
-    pub fn builder() -> VerifierBuilder {
-        VerifierBuilder::new()
-    }
-
     /// The service of this name.
     pub fn service(&self, name: &str) -> Option<Guard<'_>> {
         Some(Guard { verifier: self, service: self.snapshot.service(name)? })

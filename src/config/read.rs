@@ -107,10 +107,10 @@ fn service(name: &str, mut table: Table<'_>, found: &mut Found) -> ServiceConfig
 
 fn accept(mut table: Table<'_>, found: &mut Found) -> AcceptConfig {
     let mut accept = AcceptConfig::new("");
-    match table.text("scheme", found) {
-        Some(scheme) => accept.scheme = scheme.to_owned(),
-        None => found.wrong(&table.path_of("scheme"), "is missing", "name the scheme"),
+    if !table.has("scheme") {
+        found.wrong(&table.path_of("scheme"), "is missing", "name the scheme");
     }
+    accept.scheme = table.text("scheme", found).unwrap_or_default().to_owned();
     accept.until = table.instant("until", found);
     accept.clients = table.texts("clients", found);
     accept.max_age = table.seconds("max-age", found).map(|seconds| match seconds {
@@ -159,11 +159,10 @@ fn key(
 ) -> DescribedKey {
     let mut config = KeyConfig::new("", "", Material::new());
     for (name, to) in [("id", &mut config.id), ("scheme", &mut config.scheme)] {
-        match table.text(name, found) {
-            Some(text) => *to = text.to_owned(),
-            None if table.names().any(|here| here == name) => {}
-            None => found.wrong(&table.path_of(name), "is missing", "every key has one"),
+        if !table.has(name) {
+            found.wrong(&table.path_of(name), "is missing", "every key has one");
         }
+        *to = table.text(name, found).unwrap_or_default().to_owned();
     }
     if let Some(state) = table.text("state", found) {
         match KeyState::ALL.into_iter().find(|known| known.name() == state) {
@@ -185,7 +184,7 @@ fn key(
     let mut secrets = Vec::new();
     for field in fields {
         let path = table.path_of(field.name);
-        if !table.names().any(|name| name == field.name) {
+        if !table.has(field.name) {
             continue;
         }
         // Whatever is wrong with it is said here, and not once more when it is missed.
@@ -227,11 +226,7 @@ fn secret(
             }
         }
     }
-    let named: Vec<_> = sources
-        .iter()
-        .filter(|source| table.names().any(|name| name == **source))
-        .copied()
-        .collect();
+    let named: Vec<_> = sources.iter().filter(|source| table.has(source)).copied().collect();
     let name = match named.as_slice() {
         [source] => table
             .text(source, found)

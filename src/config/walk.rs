@@ -67,6 +67,11 @@ impl<'t> Table<'t> {
         self.entries.iter().map(|(name, _)| *name)
     }
 
+    /// Whether there is such a field that was not taken yet.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.entries.iter().any(|(here, _)| *here == name)
+    }
+
     fn take(&mut self, name: &str) -> Option<&'t DeValue<'t>> {
         self.known.push(Cow::Owned(name.to_owned()));
         let at = self.entries.iter().position(|(here, _)| *here == name)?;

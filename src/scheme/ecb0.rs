@@ -24,7 +24,7 @@ use crate::{
     secret::Packed,
     wire::{
         Fault,
-        base64::{is_canonical_url, url_fault},
+        base64::{is_canonical, is_canonical_url, url_fault},
     },
 };
 
@@ -59,7 +59,7 @@ impl KeyScheme for Ecb0 {
     fn open(&self, key: &Key, payload: Payload<'_>, _: &Context<'_>) -> Result<Opened, OpenError> {
         let mut standard = [0; MAX_TEXT];
         let presented = match payload {
-            Payload::Bare(text) if is_whole_blocks(text.len() / 4 * 3 - padding(text)) => text,
+            Payload::Bare(text) if is_whole_blocks(decoded_len(text)) => text,
             Payload::Tagged(text)
                 if is_whole_blocks(text.len() * 3 / 4) && is_canonical_url(text) =>
             {
@@ -94,7 +94,10 @@ impl KeyScheme for Ecb0 {
     fn explain(&self, payload: Payload<'_>) -> Result<Vec<Part>, Fault> {
         let text = payload.as_bytes();
         let length = match payload {
-            Payload::Bare(text) => text.len() / 4 * 3 - padding(text),
+            Payload::Bare(text) if !is_canonical(text) => {
+                return Err(Fault::malformed(0, "not canonical Base64"));
+            }
+            Payload::Bare(text) => decoded_len(text),
             Payload::Tagged(text) => url_fault(text).map_or(Ok(text.len() * 3 / 4), Err)?,
         };
         if !is_whole_blocks(length) {
@@ -119,9 +122,10 @@ impl fmt::Debug for Key {
     }
 }
 
-/// How many `=` end a canonical text.
-fn padding(text: &[u8]) -> usize {
-    text.iter().rev().take(2).filter(|b| **b == b'=').count()
+/// How many bytes a canonical padded text stands for.
+fn decoded_len(text: &[u8]) -> usize {
+    let padding = text.iter().rev().take(2).filter(|b| **b == b'=').count();
+    (text.len() / 4 * 3).saturating_sub(padding)
 }
 
 fn is_whole_blocks(length: usize) -> bool {

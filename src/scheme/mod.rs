@@ -68,8 +68,8 @@ pub trait KeyScheme: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// What the parts of a payload are, for a person. It must find a [`Fault`] exactly where `open`
-    /// answers `Malformed`.
+    /// What the parts of a payload are, for a person. Of a payload in a form that the facts allow it
+    /// must find a [`Fault`] exactly where `open` answers `Malformed`.
     ///
     /// # Errors
     ///

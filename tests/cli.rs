@@ -1,0 +1,387 @@
+//! The program, as it is called.
+
+#![cfg(feature = "cli")]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+};
+
+fn keyscheme(arguments: &[&str]) -> Output {
+    program().args(arguments).output().unwrap()
+}
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keyscheme"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
+    command
+}
+
+/// Standard output and exit status.
+fn says(arguments: &[&str]) -> (String, i32) {
+    let output = keyscheme(arguments);
+    (String::from_utf8(output.stdout).unwrap(), output.status.code().unwrap())
+}
+
+const CONFIG: &str = "examples/keyscheme.toml";
+const LEGACY: &str = "nQAmP6Ap/yKErjhtPatZMg==";
+
+fn scratch(name: &str, text: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn every_command_has_help_with_an_example() {
+    for command in [
+        vec!["check"],
+        vec!["demo"],
+        vec!["explain"],
+        vec!["issue"],
+        vec!["key", "new"],
+        vec!["verify"],
+    ] {
+        let (help, status) = says(&[command.as_slice(), &["--help"]].concat());
+        assert_eq!(status, 0);
+        assert!(help.contains("Example"), "{help}");
+        assert!(help.contains(&format!("keyscheme {}", command.join(" "))), "{help}");
+    }
+    let (help, _) = says(&["--help"]);
+    assert!(help.contains("Exit status: 0"), "{help}");
+}
+
+#[test]
+fn the_demonstration_agrees_with_itself() {
+    let (table, status) = says(&["demo", "--once"]);
+    assert_eq!(status, 0, "{table}");
+    assert_eq!(table.matches(" ok").count(), 7, "{table}");
+}
+
+/// Ends what was started, whatever happens.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The printed calls, pasted, are answered as printed.
+#[test]
+fn the_demonstration_prints_calls_that_work() {
+    let mut demo = Ended(program().arg("demo").stdout(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(demo.0.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut calls = Vec::new();
+    let mut expected = String::new();
+    for line in lines.by_ref() {
+        if let Some(title) = line.strip_prefix("# ") {
+            expected = title.rsplit(": ").next().unwrap().to_owned();
+        } else if line.starts_with("curl ") {
+            calls.push((line, expected.clone()));
+        } else if line.contains("Ctrl-C") {
+            break;
+        }
+    }
+    assert_eq!(calls.len(), 7);
+    if Command::new("curl").arg("--version").output().is_err() {
+        assert!(std::env::var_os("KEYSCHEME_REQUIRE_PEERS").is_none(), "curl is missing");
+        println!("skipped: curl is missing");
+        return;
+    }
+    for (call, expected) in calls {
+        let output = Command::new("sh").args(["-c", &call]).output().unwrap();
+        let answer = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(answer.trim().rsplit(' ').next(), Some(expected.as_str()), "{call}\n{answer}");
+    }
+    let log: Vec<String> = lines.filter(|line| !line.is_empty()).take(7).collect();
+    assert!(
+        log[0].contains("accepted  POST /v1/hello  client spring-demo, scheme ecb0"),
+        "{log:?}"
+    );
+    assert!(log[4].contains("rejected: replayed  POST /v1/hello"), "{log:?}");
+    assert!(log[6].contains("rejected: missing"), "{log:?}");
+}
+
+#[test]
+fn verify_prints_the_object_to_the_letter() {
+    let base = ["verify", "--config", CONFIG, "--service", "stt"];
+    let verify = |more: &[&str]| says(&[&base, more].concat());
+    assert_eq!(
+        verify(&[LEGACY]),
+        (
+            "{\"outcome\":\"accepted\",\"service\":\"stt\",\"client\":\"spring-main\",\
+             \"scheme\":\"ecb0\",\"key_id\":\"spring-2025-07\",\"upgrade\":\"hmac1\"}\n"
+                .to_owned(),
+            0
+        )
+    );
+    let rejected = |reason: &str| {
+        (format!("{{\"outcome\":\"rejected\",\"service\":\"stt\",\"reason\":\"{reason}\"}}\n"), 1)
+    };
+    assert_eq!(verify(&["AAAAAAAAAAAAAAAAAAAAAA=="]), rejected("bad-credential"));
+    assert_eq!(verify(&[""]), rejected("missing"));
+    assert_eq!(verify(&["-a"]), rejected("malformed"));
+    assert_eq!(verify(&["a,b"]), rejected("ambiguous"));
+    assert_eq!(verify(&["--at", "2114294400", LEGACY]), rejected("scheme-retired"));
+}
+
+#[test]
+fn what_issue_prints_verify_accepts() {
+    let body = scratch("body", "안녕");
+    let body = body.to_str().unwrap();
+    let bound = ["--method", "POST", "--target", "/v1?a=b&c=%20", "--at", "1790000000"];
+    let with = |command: &str, more: &[&str]| {
+        says(&[&[command, "--config", CONFIG, "--service", "stt"], bound.as_slice(), more].concat())
+    };
+    for (more, bare) in [
+        (&["--scheme", "ecb0"][..], true),
+        (&["--scheme", "ecb0", "--tagged"], false),
+        (&[], false),
+    ] {
+        let body = ["--body-file", body, "--client", "spring-main"];
+        let (value, status) = with("issue", &[&body, more].concat());
+        assert_eq!(status, 0, "{value}");
+        assert_eq!(!value.contains('.'), bare);
+        let (outcome, status) = with("verify", &[&body[..2], &[value.trim()]].concat());
+        assert_eq!(status, 0, "{outcome}");
+        if more.is_empty() {
+            let (outcome, _) = with("verify", &[value.trim()]);
+            assert!(outcome.contains("body-mismatch"), "{outcome}");
+        }
+    }
+    let (_, status) = with("issue", &["--client", "spring-main", "--scheme", "gcm1"]);
+    assert_eq!(status, 2);
+    let output =
+        keyscheme(&["issue", "--config", CONFIG, "--service", "stt", "--client", "spring-main"]);
+    assert_eq!(output.status.code(), Some(2), "neither method nor target");
+    let why = String::from_utf8(output.stderr).unwrap();
+    assert!(why.contains("cannot be bound") && why.lines().count() == 1, "{why}");
+}
+
+fn jsonl(input: &str) -> (Vec<String>, i32) {
+    let mut child = program()
+        .args(["verify", "--config", CONFIG, "--service", "stt", "--jsonl"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let lines = String::from_utf8(output.stdout).unwrap();
+    (lines.lines().map(str::to_owned).collect(), output.status.code().unwrap())
+}
+
+#[test]
+fn jsonl_answers_line_by_line_with_one_replay_memory() {
+    let issue = |at: &str| {
+        let (value, _) = says(&[
+            "issue",
+            "--config",
+            CONFIG,
+            "--service",
+            "stt",
+            "--client",
+            "spring-main",
+            "--method",
+            "GET",
+            "--target",
+            "/v1",
+            "--at",
+            at,
+        ]);
+        value.trim().to_owned()
+    };
+    let (early, late) = (issue("1790000000"), issue("1790000400"));
+    let line = |value: &str, at: u64| {
+        format!("{{\"credential\":\"{value}\",\"method\":\"GET\",\"target\":\"/v1\",\"at\":{at}}}")
+    };
+    let input = [
+        line(&early, 1_790_000_000),
+        line(&early, 1_790_000_001),
+        line(&late, 1_790_000_400),
+        // The memory's clock is the greatest time so far: for it, this one is too old.
+        line(&issue("1790000050"), 1_790_000_060),
+        format!("{{\"credential\":\"{late}\"}}"),
+        format!("{{\"credential\":[\"{LEGACY}\"]}}"),
+        format!("{{\"credential\":[\"{LEGACY}\",\"{LEGACY}\"]}}"),
+        "{\"credential\":[]}".to_owned(),
+        "{\"credential\":\"a\\u0000b\"}".to_owned(),
+    ];
+    let (lines, status) = jsonl(&(input.join("\n") + "\n"));
+    let expected = [
+        "accepted",
+        "replayed",
+        "accepted",
+        "stale",
+        "bad-credential",
+        "accepted",
+        "ambiguous",
+        "missing",
+        "malformed",
+    ];
+    assert_eq!(lines.len(), expected.len());
+    for (line, expected) in lines.iter().zip(expected) {
+        assert!(line.contains(&format!("\"{expected}\"")), "{expected}: {line}");
+    }
+    assert_eq!(status, 0);
+}
+
+#[test]
+fn jsonl_says_what_is_no_request_and_goes_on() {
+    let wrong = [
+        "",
+        "[]",
+        "[\"x\",\"GET\",\"/\",\"\",5]",
+        "7",
+        "{",
+        "{}",
+        "{\"credential\":1}",
+        "{\"credential\":\"x\",\"at\":-1}",
+        "{\"credential\":\"x\",\"at\":1.5}",
+        "{\"credential\":\"x\",\"metod\":\"GET\"}",
+        "{\"credential\":\"x\",\"credential\":\"y\"}",
+        "\u{1}",
+    ];
+    let input = format!("{}\n{{\"credential\":\"{LEGACY}\"}}", wrong.join("\n"));
+    let (lines, status) = jsonl(&input);
+    assert_eq!(lines.len(), wrong.len() + 1);
+    for (line, wrong) in lines.iter().zip(wrong) {
+        assert!(line.starts_with("{\"outcome\":\"error\",\"detail\":\""), "{wrong}: {line}");
+    }
+    assert!(lines.last().unwrap().contains("accepted"), "the last line needs no line end");
+    assert_eq!(status, 2);
+}
+
+/// 100,000 lines, and no more memory after the last than after the first tenth.
+#[test]
+fn jsonl_does_not_grow() {
+    let mut child = Ended(
+        program()
+            .args(["verify", "--config", CONFIG, "--service", "stt", "--jsonl"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    let mut input = child.0.stdin.take().unwrap();
+    let mut output = BufReader::new(child.0.stdout.take().unwrap());
+    let status = format!("/proc/{}/status", child.0.id());
+    let resident = || {
+        let text = fs::read_to_string(&status).ok()?;
+        let line = text.lines().find(|line| line.starts_with("VmRSS:"))?;
+        line.split_whitespace().nth(1)?.parse::<usize>().ok()
+    };
+    let batch =
+        format!("{{\"credential\":\"{LEGACY}\",\"body\":\"{}\"}}\n", "x".repeat(300)).repeat(100);
+    let mut after = Vec::new();
+    let mut line = String::new();
+    for _ in 0..1000 {
+        // Less than a pipe holds, both ways.
+        input.write_all(batch.as_bytes()).unwrap();
+        for _ in 0..100 {
+            line.clear();
+            output.read_line(&mut line).unwrap();
+            assert!(line.contains("accepted"), "{line}");
+        }
+        after.push(resident());
+    }
+    drop(input);
+    assert_eq!(output.read_to_string(&mut line).unwrap(), 0);
+    assert!(child.0.wait().unwrap().success());
+    if let (Some(early), Some(late)) = (after[99], after[999]) {
+        assert!(late <= early + 1024, "{early} KiB after 10,000 lines, {late} KiB after 100,000");
+    }
+}
+
+#[test]
+fn check_prints_a_table_or_every_mistake() {
+    let (table, status) = says(&["check", CONFIG]);
+    assert_eq!(status, 0);
+    for words in [
+        "service stt, header x-api-key, issue hmac1",
+        "CLIENT",
+        "KEY ID",
+        "SCHEME",
+        "STATE",
+        "ACCEPTED UNTIL",
+        "PROVES",
+        "spring-main  spring-2025-07  ecb0    active  2036-12-31T00:00:00Z  not authentic, not fresh",
+        "authentic, fresh, single use, bound to service and request and body",
+        "A restart forgets them",
+    ] {
+        assert!(table.contains(words), "{words}\nis not in\n{table}");
+    }
+    let bad = scratch("bad.toml", "[service.stt]\nissue = 1\naccept = [\"ecb0\"]\n[clint]\n");
+    let output = keyscheme(&["check", bad.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stdout.is_empty());
+    let said = String::from_utf8(output.stderr).unwrap();
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(lines.len(), 3, "{said}");
+    for (line, place) in lines.iter().zip([":2:1: service.stt.issue", ":3:1", ":4:2: clint"]) {
+        assert!(line.contains(&format!("bad.toml{place}")), "{line}");
+    }
+}
+
+/// What `key new` prints can be pasted, for every scheme.
+#[test]
+fn new_keys_can_be_pasted() {
+    for scheme in ["ecb0", "cbc1", "gcm1", "hmac1"] {
+        let (printed, status) = says(&["key", "new", "--scheme", scheme, "--client", "c-1"]);
+        assert_eq!(status, 0);
+        let (env, toml) = printed.split_once("# For the configuration:").unwrap();
+        scratch("new.env", env);
+        let until = "2037-01-01T00:00:00Z";
+        let config = format!(
+            "[service.s]\nissue = {scheme:?}\naccept = [{{ scheme = {scheme:?}, until = {until} }}]\n\
+             [secrets]\ndotenv = \"new.env\"\n{toml}"
+        );
+        let config = scratch("new.toml", &config);
+        let config = config.to_str().unwrap();
+        let bound = ["--config", config, "--service", "s", "--method", "GET", "--target", "/"];
+        let (value, status) = says(&[&["issue"], &bound[..], &["--client", "c-1"]].concat());
+        assert_eq!(status, 0, "{printed}");
+        let (outcome, status) = says(&[&["verify"], &bound[..], &[value.trim()]].concat());
+        assert_eq!(status, 0, "{outcome}");
+        let (again, _) = says(&["key", "new", "--scheme", scheme, "--client", "c-1"]);
+        assert_ne!(printed, again);
+    }
+}
+
+#[test]
+fn explain_points_at_the_place() {
+    let (said, status) = says(&["explain", "hmac1.spring-1.1700000000.AAECAwQFBgcICQoLDA0ODw.-.x"]);
+    assert_eq!(status, 1);
+    assert!(said.contains("malformed at byte 52"), "{said}");
+    let mark = said.lines().nth(2).unwrap();
+    assert_eq!(mark.find('^'), Some(2 + 52), "{said}");
+    let (said, status) = says(&["explain", "1PT1wfcJslWitK2mN3f9PA=="]);
+    assert_eq!(status, 0);
+    assert!(said.contains("a bare credential") && said.contains("ecb0"), "{said}");
+    let (said, status) = says(&["explain", "gcm1.k.1700000000.\u{e4}"]);
+    assert_eq!(status, 1);
+    assert!(said.contains("byte 0xc3"), "{said}");
+}
+
+#[test]
+fn unusable_input_ends_with_2_and_one_line() {
+    for arguments in [
+        &["verify", "--config", "no.toml", "--service", "stt", "x"][..],
+        &["verify", "--config", CONFIG, "--service", "tts", "x"],
+        &["verify", "--config", CONFIG, "--service", "stt", "--body-file", "no/such", "x"],
+        &["issue", "--config", CONFIG, "--service", "stt", "--client", "nobody"],
+        &["key", "new", "--scheme", "rot13", "--client", "a"],
+        &["key", "new", "--scheme", "hmac1", "--client", "A"],
+        &["key", "new", "--scheme", "hmac1", "--client", "a", "--id", "A"],
+        &["check", "no.toml"],
+    ] {
+        let output = keyscheme(arguments);
+        let why = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {why}");
+        assert_eq!(why.lines().count(), 1, "{arguments:?}: {why}");
+    }
+}

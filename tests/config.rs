@@ -1,0 +1,421 @@
+//! Configuration files: what they say, and every way to say it wrong.
+
+#![cfg(feature = "config")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use keyscheme::{
+    BackendError, Config, ConfigError, Loader, ManualClock, Request, Secret, SecretRef,
+    SecretSource, UnixTime,
+};
+
+/// Gives `bytes:N` as N bytes, different for every name.
+#[derive(Debug)]
+struct Vault;
+
+#[async_trait]
+impl SecretSource for Vault {
+    async fn fetch(&self, name: &SecretRef) -> Result<Secret, BackendError> {
+        let (seed, length) = name
+            .name
+            .split_once(':')
+            .and_then(|(seed, length)| Some((seed, length.parse().ok()?)))
+            .ok_or_else(|| BackendError::new("vault", "no such secret"))?;
+        Ok(Secret::from(seed.bytes().cycle().take(length).collect::<Vec<u8>>()))
+    }
+}
+
+fn parse_in(directory: &Path, text: &str) -> Result<Config, ConfigError> {
+    let loader = Loader::new()
+        .source("vault", Arc::new(Vault))
+        .clock(Arc::new(ManualClock::new(UnixTime(1_790_000_000))));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(loader.parse(text, directory.to_path_buf()))
+}
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    parse_in(Path::new(env!("CARGO_MANIFEST_DIR")), text)
+}
+
+fn mistakes(text: &str) -> Vec<String> {
+    parse(text).unwrap_err().mistakes().iter().map(ToString::to_string).collect()
+}
+
+fn directory(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::create_dir_all(&path).unwrap();
+    path
+}
+
+const SERVICE: &str = "[service.stt]\nissue = \"hmac1\"\naccept = [\"hmac1\"]\n";
+const KEY: &str = "[[client.main.key]]\nid = \"k1\"\nscheme = \"hmac1\"\n";
+const SECRET: &str = "secret = { vault = \"x:32\", encoding = \"utf8\" }\n";
+
+fn sound() -> String {
+    format!("{SERVICE}{KEY}{SECRET}")
+}
+
+#[test]
+fn what_is_sound_loads() {
+    let config = parse(&sound()).unwrap();
+    let service = config.verifier().service("stt").unwrap();
+    assert_eq!(service.service().header(), "x-api-key");
+    let issuer = config.issuer("stt", "main", None).unwrap();
+    assert_eq!((issuer.scheme(), issuer.key_id()), ("hmac1", "k1"));
+}
+
+#[test]
+fn the_example_of_the_readme_loads() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/keyscheme.toml");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let config = runtime.block_on(Config::load(path)).unwrap();
+    for scheme in ["ecb0", "hmac1"] {
+        let issuer = config.issuer("stt", "spring-main", Some(scheme)).unwrap();
+        let call = Request::new("POST", "/v1").body("x");
+        let header = issuer.issue(&call).unwrap();
+        let service = config.verifier().service("stt").unwrap();
+        let verified = runtime.block_on(service.verify(&call.credential(&header))).unwrap();
+        assert_eq!(verified.upgrade(), (scheme == "ecb0").then_some("hmac1"));
+    }
+}
+
+/// One mistake each: what is put into the sound file, and what is said of it.
+#[test]
+fn every_mistake_is_named_with_its_place_and_remedy() {
+    let cases: &[(&str, &str, &str)] = &[
+        // replaced, by, said
+        ("issue = \"hmac1\"", "issue = 1", "2:1: service.stt.issue: is an integer; write a string"),
+        (
+            "issue = \"hmac1\"",
+            "isue = \"hmac1\"",
+            "2:1: service.stt.isue: is not known; did you mean \"issue\"?",
+        ),
+        (
+            "issue = \"hmac1\"",
+            "issue = \"hmac2\"",
+            "2:1: service.stt.issue: \"hmac2\" is no scheme; did you mean \"hmac1\"?",
+        ),
+        (
+            "issue = \"hmac1\"",
+            "issue = \"gcm1\"",
+            "service.stt.issue: \"gcm1\" is not accepted; name an accepted",
+        ),
+        ("issue = \"hmac1\"\n", "", "1:10: service.stt.issue: is missing; name the accepted"),
+        (
+            "issue",
+            "header = \"x api\"\nissue",
+            "2:1: service.stt.header: \"x api\" is no header name",
+        ),
+        ("[\"hmac1\"]", "[]", "3:1: service.stt.accept: accepts nothing; list"),
+        ("[\"hmac1\"]", "\"hmac1\"", "3:1: service.stt.accept: is a string; write a list"),
+        (
+            "[\"hmac1\"]",
+            "[\"hmac1\", 7]",
+            "3:20: service.stt.accept[1]: is an integer; write a scheme",
+        ),
+        (
+            "[\"hmac1\"]",
+            "[\"hmac1\", {}]",
+            "service.stt.accept[1].scheme: is missing; name the scheme",
+        ),
+        (
+            "[\"hmac1\"]",
+            "[\"hmac1\", \"hmac1\"]",
+            "service.stt.accept[1]: accepts \"hmac1\" a second time",
+        ),
+        (
+            "[\"hmac1\"]",
+            "[\"hmac1\", \"ecb0\"]",
+            "service.stt.accept[1].until: is missing, and ecb0 is not authentic",
+        ),
+        (
+            "[\"hmac1\"]",
+            "[\"hmac1\", \"cbc1\"]",
+            "service.stt.accept[1].until: is missing, and cbc1 is not authentic",
+        ),
+        (
+            "[\"hmac1\"]",
+            "[\"hmac1\", { scheme = \"gcm1\", max-age = \"unlimited\" }]",
+            "service.stt.accept[1].until: is missing, and gcm1 with unlimited max-age is not fresh",
+        ),
+        (
+            "[\"hmac1\"]",
+            "[\"hmac1\", { scheme = \"ecb0\", until = 2030-01-01T00:00:00 }]",
+            "accept[1].until: 2030-01-01T00:00:00 has no offset",
+        ),
+        (
+            "[\"hmac1\"]",
+            "[\"hmac1\", { scheme = \"ecb0\", until = \"2030-01-01T00:00:00Z\" }]",
+            "accept[1].until: is a string; write a date with time and offset, not in quotes",
+        ),
+        (
+            "[\"hmac1\"]",
+            "[\"hmac1\", { scheme = \"ecb0\", until = 1950-01-01T00:00:00Z }]",
+            "accept[1].until: 1950-01-01T00:00:00Z is no instant since 1970",
+        ),
+        (
+            "[\"hmac1\"]",
+            "[{ scheme = \"hmac1\", max-age = 300 }]",
+            "accept[0].max-age: is an integer; write a duration",
+        ),
+        (
+            "[\"hmac1\"]",
+            "[{ scheme = \"hmac1\", max-age = \"5\" }]",
+            "accept[0].max-age: \"5\" is no duration",
+        ),
+        (
+            "[\"hmac1\"]",
+            "[{ scheme = \"hmac1\", max-age = \"1.5s\" }]",
+            "accept[0].max-age: \"1.5s\" is no duration",
+        ),
+        (
+            "[\"hmac1\"]",
+            "[{ scheme = \"hmac1\", max-age = \"-5s\" }]",
+            "accept[0].max-age: \"-5s\" is no duration",
+        ),
+        (
+            "[\"hmac1\"]",
+            "[{ scheme = \"hmac1\", max-age = \"0s\" }]",
+            "accept[0].max-age: is 0 seconds; give 1s to 24h",
+        ),
+        (
+            "[\"hmac1\"]",
+            "[{ scheme = \"hmac1\", max-age = \"25h\" }]",
+            "accept[0].max-age: is 90000 seconds",
+        ),
+        (
+            "[\"hmac1\"]",
+            "[{ scheme = \"hmac1\", max-age = \"unlimited\" }]",
+            "accept[0].max-age: unlimited, but every hmac1",
+        ),
+        (
+            "[\"hmac1\"]",
+            "[{ scheme = \"hmac1\", once = 1 }]",
+            "accept[0].once: is an integer; write true or false",
+        ),
+        ("[\"hmac1\"]", "[{ scheme = \"hmac1\", clients = [] }]", "accept[0].clients: is empty"),
+        (
+            "[\"hmac1\"]",
+            "[{ scheme = \"hmac1\", clients = [\"man\"] }]",
+            "\"man\" has no key; did you mean \"main\"?",
+        ),
+        (
+            "[\"hmac1\"]",
+            "[{ scheme = \"hmac1\", clients = [3] }]",
+            "accept[0].clients[0]: is an integer",
+        ),
+        (
+            "[\"hmac1\"]",
+            "[{ scheme = \"hmac1\", untill = 1 }]",
+            "accept[0].untill: is not known; did you mean \"until\"?",
+        ),
+        ("[service.stt]", "[service.\"S T\"]", "1:10: service.S T: is no name"),
+        ("id = \"k1\"\n", "", "client.main.key[0].id: is missing; every key has one"),
+        (
+            "id = \"k1\"",
+            "id = \"K 1\"",
+            "5:1: client.main.key[0].id: \"K 1\" is no key id; a key id is 1 to 32",
+        ),
+        (
+            "scheme = \"hmac1\"",
+            "scheme = \"hmac\"",
+            "6:1: client.main.key[0].scheme: \"hmac\" is no scheme; did you mean",
+        ),
+        (
+            "scheme = \"hmac1\"",
+            "scheme = \"hmac1\"\nstate = \"on\"",
+            "key[0].state: \"on\" is no state; use one of staged",
+        ),
+        (
+            "scheme = \"hmac1\"",
+            "scheme = \"hmac1\"\nstate = \"verify-only\"",
+            "key[0].state: verify-only has no end",
+        ),
+        (
+            "scheme = \"hmac1\"",
+            "scheme = \"hmac1\"\nnot-after = 2020",
+            "key[0].not-after: is an integer",
+        ),
+        ("client.main", "client.\"Main!\"", "client.Main!: is no name"),
+        ("\"x:32\"", "\"x:33\"", "7:1: client.main.key[0].secret: has 33 bytes; give 32 bytes"),
+        ("\"x:32\"", "\"none\"", "7:1: client.main.key[0].secret: vault: no such secret"),
+        (
+            "vault = \"x:32\"",
+            "env = \"KEYSCHEME_NOT_SET\"",
+            "environment: KEYSCHEME_NOT_SET is not set",
+        ),
+        ("vault = \"x:32\"", "file = \"no/such/file\"", "secret: secret file: "),
+        ("vault = \"x:32\"", "aws = \"x\"", "secret: names no source; say one of env, file, vault"),
+        (
+            "vault = \"x:32\"",
+            "vault = \"x:32\", env = \"X\"",
+            "secret: names env and vault; keep one of them",
+        ),
+        (
+            "encoding = \"utf8\"",
+            "encoding = \"hax\"",
+            "secret.encoding: \"hax\" is no encoding; did you mean \"hex\"?",
+        ),
+        (
+            "encoding = \"utf8\"",
+            "encoding = \"hex\"",
+            "secret: its 32 characters are not hex; mend it",
+        ),
+        ("encoding", "encodng", "secret.encodng: is not known; did you mean \"encoding\"?"),
+        ("secret = ", "api-key = ", "client.main.key[0].api-key: is not known; "),
+        (SECRET, "", "client.main.key[0].secret: is missing; give 32 bytes"),
+        (
+            SECRET,
+            "secret = \"hunter2hunter2hunter2hunter2hu\"\n",
+            "secret: is a string; secrets do not stand in this file",
+        ),
+        (
+            "[service.stt]",
+            "[replay]\nkind = \"redis\"\n[service.stt]",
+            "2:1: replay.kind: \"redis\" is no store",
+        ),
+        (
+            "[service.stt]",
+            "[replay]\ncapacity = 0\n[service.stt]",
+            "2:1: replay.capacity: is 0; give room",
+        ),
+        (
+            "[service.stt]",
+            "[replay]\ncapacity = \"many\"\n[service.stt]",
+            "2:1: replay.capacity: is a string",
+        ),
+        ("[service.stt]", "[secrets]\ndotenv = \"no.env\"\n[service.stt]", "2:1: secrets.dotenv: "),
+        (
+            "[service.stt]",
+            "[servce.x]\n[service.stt]",
+            "1:2: servce: is not known; did you mean \"service\"?",
+        ),
+        ("[service.stt]", "top = 1\n[service.stt]", "1:1: top: is not known; "),
+        ("issue = ", "issue = = ", "TOML: "),
+    ];
+    for (replaced, by, said) in cases {
+        let text = sound().replacen(replaced, by, 1);
+        assert_ne!(text, sound(), "{replaced} was not found");
+        let found = mistakes(&text);
+        assert!(
+            found.iter().any(|mistake| mistake.contains(said)),
+            "{said}\nis not in\n{found:#?}"
+        );
+        assert!(!found.iter().any(|mistake| mistake.contains("hunter2")), "{found:#?}");
+    }
+}
+
+#[test]
+fn one_mistake_gives_one_message() {
+    for (replaced, by) in [
+        ("issue = \"hmac1\"", "issue = 1"),
+        ("\"x:32\"", "\"none\""),
+        ("[\"hmac1\"]", "[\"hmac1\", { scheme = \"ecb0\", until = 2030-01-01T00:00:00 }]"),
+        ("\"x:32\"", "\"x:33\""),
+        ("scheme = \"hmac1\"", "scheme = \"hmac\""),
+        ("id = \"k1\"", "id = 1"),
+    ] {
+        let found = mistakes(&sound().replacen(replaced, by, 1));
+        assert_eq!(found.len(), 1, "{by}: {found:#?}");
+    }
+}
+
+#[test]
+fn all_mistakes_come_at_once_in_the_order_of_the_file() {
+    let text = "[service.stt]\nheader = 1\nissue = \"nope\"\naccept = [\"ecb0\"]\n\
+        [[client.a.key]]\nid = \"X\"\nscheme = \"hmac1\"\nsecret = { vault = \"a:3\" }\n[repaly]\n";
+    let error = parse(text).unwrap_err();
+    let lines: Vec<_> = error.mistakes().iter().filter_map(|m| m.position).map(|p| p.0).collect();
+    assert_eq!(lines, [2, 3, 4, 6, 8, 9], "{error}");
+}
+
+#[test]
+fn secrets_are_read_from_a_dotenv_file_and_files() {
+    let directory = directory("secrets");
+    fs::write(directory.join("x.env"), "# a note\nSALT=0123456789abcdef\nexport API_KEY='가$나'\n")
+        .unwrap();
+    fs::write(directory.join("newline"), "0123456789abcdef0123456789abcdef\n").unwrap();
+    fs::write(directory.join("crlf"), "0123456789abcdef0123456789abcdeF\r\n").unwrap();
+    let key = |id: &str, file: &str| {
+        format!(
+            "[[client.c-{id}.key]]\nid = \"{id}\"\nscheme = \"hmac1\"\n\
+             secret = {{ file = \"{file}\", encoding = \"utf8\" }}\n"
+        )
+    };
+    let text = format!(
+        "{SERVICE}{}{}[[client.old.key]]\nid = \"old\"\nscheme = \"ecb0\"\n\
+         cipher-key = {{ env = \"SALT\" }}\napi-key = {{ env = \"API_KEY\" }}\n\
+         [secrets]\ndotenv = \"x.env\"\n",
+        key("newline", "newline"),
+        key("crlf", "crlf"),
+    );
+    let config = parse_in(&directory, &text).unwrap();
+    let issuer = config.issuer("stt", "old", Some("ecb0")).unwrap().bare();
+    let value = issuer.issue(&Request::new("", "")).unwrap();
+    let material =
+        keyscheme::Material::new().with("cipher-key", "0123456789abcdef").with("api-key", "가$나");
+    let expected = keyscheme::Issuer::new(keyscheme::Ecb0, "stt", "old", &material).unwrap().bare();
+    assert_eq!(value, expected.issue(&Request::new("", "")).unwrap());
+}
+
+/// Two line ends are one too many, and a file of 64 KiB is no secret.
+#[test]
+fn files_that_are_not_a_secret_are_refused() {
+    let directory = directory("not-secrets");
+    fs::write(directory.join("two"), "0123456789abcdef0123456789abcdef\n\n").unwrap();
+    fs::write(directory.join("empty"), "").unwrap();
+    fs::write(directory.join("huge"), vec![b'x'; 64 * 1024 + 1]).unwrap();
+    for (file, said) in [
+        ("two", "has 33 bytes; give 32 bytes; likely cause: a stray newline"),
+        ("empty", "has 0 bytes; give 32 bytes; likely cause: an empty"),
+        ("huge", "longer than 64 KiB"),
+        (".", "irectory"),
+    ] {
+        let text = sound().replace("vault = \"x:32\"", &format!("file = \"{file}\""));
+        let found = parse_in(&directory, &text).unwrap_err().to_string();
+        assert!(found.contains(said), "{file}: {found}");
+    }
+}
+
+#[test]
+fn a_dotenv_line_that_readers_disagree_on_is_refused() {
+    let directory = directory("dotenv");
+    for line in ["SALT=hunter2$x", "SALT=\"hunter2$x\"", "SALT=hunter2\\n", "hunter2 hunter2"] {
+        fs::write(directory.join("y.env"), format!("A=b\n{line}\n")).unwrap();
+        let text = format!("[secrets]\ndotenv = \"y.env\"\n{}", sound());
+        let found = parse_in(&directory, &text).unwrap_err().to_string();
+        assert!(found.contains("secrets.dotenv") && found.contains("line 2"), "{line}: {found}");
+        assert!(!found.contains("hunter2"), "{found}");
+    }
+}
+
+#[test]
+fn issuers_are_refused_with_what_there_is() {
+    let config = parse(&sound()).unwrap();
+    for (service, client, scheme, said) in [
+        ("tts", "main", None, "service.tts: there is none; there are: stt"),
+        ("stt", "nobody", None, "client.nobody: there is none"),
+        (
+            "stt",
+            "main",
+            Some("gcm1"),
+            "client.main: has no active key under gcm1; add one, or choose a scheme of its own: hmac1 (active)",
+        ),
+        ("stt", "main", Some("zzz"), "scheme \"zzz\": there is none; known: ecb0"),
+    ] {
+        let error = config.issuer(service, client, scheme).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let error = runtime.block_on(Config::load("no/such.toml")).unwrap_err().to_string();
+    assert!(error.starts_with("no/such.toml: "), "{error}");
+}

@@ -1,0 +1,132 @@
+//! Modules stand in levels and use lower ones only; siblings do not know each other.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// From the ground up. A module that is not named here fails the test.
+const LEVELS: [&[&str]; 10] = [
+    &["ct", "error", "id", "secret", "time"],
+    &["material", "random"],
+    &["wire"],
+    &["request"],
+    &["scheme", "replay"],
+    &["key", "policy"],
+    &["issue", "source", "verify"],
+    &["verifier"],
+    &["builder"],
+    &["config", "conformance"],
+];
+
+fn level(module: &str) -> Option<usize> {
+    LEVELS.iter().position(|level| level.contains(&module))
+}
+
+fn sources(directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            sources(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// The modules that a source names after `crate::`, in `use` lines and elsewhere.
+fn named(source: &str) -> BTreeSet<String> {
+    let mut modules = BTreeSet::new();
+    let code = source.split("#[cfg(test)]\nmod tests").next().unwrap();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        if let Some(group) = rest.strip_prefix('{') {
+            let mut depth = 1;
+            let mut item = String::new();
+            for c in group.chars() {
+                match c {
+                    '{' => depth += 1,
+                    '}' => depth -= 1,
+                    _ => {}
+                }
+                if depth == 1 && c != ',' && c != '}' {
+                    item.push(c);
+                } else if depth == 0 || depth == 1 && c == ',' {
+                    modules.extend(item.trim().split("::").next().map(str::to_owned));
+                    item.clear();
+                }
+                if depth == 0 {
+                    break;
+                }
+            }
+        } else {
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap();
+            modules.insert(rest[..end].to_owned());
+        }
+    }
+    modules.retain(|module| !module.is_empty() && !module.starts_with(char::is_uppercase));
+    modules
+}
+
+fn edges() -> BTreeSet<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let mut edges = BTreeSet::new();
+    for file in files {
+        let inside = file.strip_prefix(&root).unwrap();
+        let first = inside.components().next().unwrap().as_os_str().to_str().unwrap();
+        let module = first.trim_end_matches(".rs");
+        if matches!(module, "cli" | "lib" | "main") {
+            continue;
+        }
+        for used in named(&fs::read_to_string(&file).unwrap()) {
+            if used != module {
+                edges.insert((module.to_owned(), used));
+            }
+        }
+    }
+    edges
+}
+
+#[test]
+fn modules_use_lower_levels_only() {
+    let edges = edges();
+    assert!(edges.len() > 40, "only {} edges were found", edges.len());
+    for (from, to) in &edges {
+        let above = level(from).unwrap_or_else(|| panic!("src/{from} stands in no level"));
+        let below = level(to).unwrap_or_else(|| panic!("src/{from} uses crate::{to}: what is it?"));
+        assert!(below < above, "src/{from} must not use crate::{to}");
+    }
+}
+
+#[test]
+fn the_core_knows_no_io() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    for file in files {
+        let inside = file.strip_prefix(&root).unwrap();
+        let edge = ["cli", "config", "source", "main.rs", "time.rs"];
+        if edge.iter().any(|edge| inside.starts_with(edge)) {
+            continue;
+        }
+        let source = fs::read_to_string(&file).unwrap();
+        for word in ["std::fs", "std::net", "std::env::", "SystemTime", "tokio::", "serde::"] {
+            let code = source.split("#[cfg(test)]").next().unwrap();
+            let found = code
+                .lines()
+                .any(|line| !line.trim_start().starts_with("//") && line.contains(word));
+            assert!(!found, "{} uses {word}", inside.display());
+        }
+    }
+}
+
+#[test]
+fn the_reader_of_use_lines_reads_them() {
+    let source =
+        "use crate::{ct, id::{A, B}, wire::base64::x};\nuse crate::error::E;\ncrate::time::T";
+    let found: Vec<_> = named(source).into_iter().collect();
+    assert_eq!(found, ["ct", "error", "id", "time", "wire"]);
+}
