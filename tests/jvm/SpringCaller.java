@@ -26,7 +26,7 @@ import javax.crypto.spec.SecretKeySpec;
  */
 final class SpringCaller {
     private static final String HEADER = "X-API-KEY";
-    private static final Duration TIMEOUT = Duration.ofSeconds(5);
+    private static final Duration TIMEOUT = Duration.ofSeconds(30);
 
     private final String salt;
 
