@@ -573,7 +573,7 @@ fn services(
         });
         if !is_header_name(&config.header) {
             let problem = format!("{:?} is no header name", config.header);
-            let remedy = "use a token such as x-api-key";
+            let remedy = "use a token without _, such as x-api-key";
             mistakes.push(Mistake::new(format!("{path}.header"), problem, remedy));
         }
         let accept = accept(registry, config, &clients, &path, mistakes);
@@ -724,8 +724,8 @@ pub(crate) fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> 
         .map(|(_, name)| name)
 }
 
-/// RFC 9110 section 5.1.
+/// RFC 9110 section 5.1, without the `_` that some servers read as a `-`.
 fn is_header_name(name: &str) -> bool {
-    let tchar = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    let tchar = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^`|~".contains(&b);
     !name.is_empty() && name.bytes().all(tchar)
 }
