@@ -497,8 +497,10 @@ fn key_mistakes(registry: &Registry, keys: &[(String, KeyConfig)]) -> Vec<Mistak
             let Ok(bytes) = key.material.get(field) else { continue };
             let here = format!("{path}.{}", field.name);
             match uses.get(bytes) {
-                Some((_, scheme, _))
-                    if field.reuse == Reuse::WithinScheme && *scheme == facts.id => {}
+                Some((other, scheme, _))
+                    if field.reuse == Reuse::WithinScheme
+                        && other.reuse == Reuse::WithinScheme
+                        && *scheme == facts.id => {}
                 Some((_, _, other)) => {
                     let problem = format!("holds the same bytes as {other}");
                     let remedy = "make a secret of its own with `keyscheme key new`";

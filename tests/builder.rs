@@ -588,8 +588,8 @@ mod issuer {
         shows_no_secret(&error);
         let said: Vec<_> = error.mistakes().iter().map(ToString::to_string).collect();
         assert_eq!(said.len(), 4, "{said:#?}");
-        assert!(said[0].starts_with("service: is no name; not a service name: use 1 to 63"));
-        assert!(said[1].starts_with("id: is no key id; not a key id: use 1 to 32"));
+        assert!(said[0].starts_with("service: is no name; a service name is 1 to 63"));
+        assert!(said[1].starts_with("id: is no key id; a key id is 1 to 32"));
         assert_eq!(said[2], "secret: has 7 bytes; give 32 bytes");
         assert_eq!(said[3], "salt: is not material of this scheme; it takes secret");
     }
