@@ -45,6 +45,7 @@ mod key;
 mod material;
 mod policy;
 mod random;
+mod registry;
 mod replay;
 mod request;
 mod scheme;
@@ -58,7 +59,7 @@ mod wire;
 #[cfg(feature = "config")]
 pub use self::config::{Config, Loader};
 pub use self::{
-    builder::{AcceptConfig, KeyConfig, Registry, ServiceConfig, VerifierBuilder},
+    builder::{AcceptConfig, KeyConfig, ServiceConfig, VerifierBuilder},
     error::{BackendError, ConfigError, Failure, Mistake, Reject},
     id::{ClientName, KeyId, NameError, ServiceName},
     issue::Issuer,
@@ -66,6 +67,7 @@ pub use self::{
     material::{DecodeError, Encoding, Field, KeyError, Lengths, Material, Reuse},
     policy::{DEFAULT_MAX_AGE, MAX_FUTURE, MAX_MAX_AGE, MaxAge, Service},
     random::{OsRandom, Random},
+    registry::Registry,
     replay::{Claim, MemoryReplay, ReplayClaim, ReplayStore},
     request::{Body, Context, Request},
     scheme::{

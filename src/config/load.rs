@@ -14,10 +14,11 @@ use super::{
     walk::Found,
 };
 use crate::{
-    builder::{KeyConfig, Registry, VerifierBuilder},
+    builder::{KeyConfig, VerifierBuilder},
     error::{ConfigError, Mistake},
     issue::Issuer,
     key::KeyState,
+    registry::Registry,
     scheme::KeyScheme,
     source::{EnvSource, FileSource, SecretSource},
     time::{Clock, SystemClock},

@@ -4,10 +4,11 @@ use toml::de::{DeTable, DeValue};
 
 use super::walk::{Found, Table, kind};
 use crate::{
-    builder::{AcceptConfig, KeyConfig, Registry, ServiceConfig, nearest},
+    builder::{AcceptConfig, KeyConfig, ServiceConfig},
     key::KeyState,
     material::{Encoding, Field, Material},
     policy::MaxAge,
+    registry::{Registry, nearest},
     source::SecretRef,
 };
 

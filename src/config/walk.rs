@@ -8,7 +8,7 @@ use toml::{
     de::{DeArray, DeTable, DeValue},
 };
 
-use crate::{builder::nearest, error::Mistake, time::UnixTime};
+use crate::{error::Mistake, registry::nearest, time::UnixTime};
 
 /// What was found on the way.
 #[derive(Debug, Default)]

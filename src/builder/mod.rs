@@ -1,0 +1,176 @@
+//! From what was written to what is used: everything is validated here, all mistakes at once.
+//!
+//! A configuration file and a program fill the same plain descriptions, so both get the same checks
+//! and the same messages. Paths are those of the configuration file.
+
+mod describe;
+mod keys;
+mod services;
+
+use std::sync::Arc;
+
+pub use self::describe::{AcceptConfig, KeyConfig, ServiceConfig};
+use self::{
+    keys::{add_key, equal_values, key_mistakes, key_paths},
+    services::services,
+};
+use crate::{
+    error::{BackendError, ConfigError, Mistake},
+    key::Ring,
+    random::{OsRandom, Random},
+    registry::Registry,
+    replay::{DEFAULT_CAPACITY, MemoryReplay, ReplayStore},
+    scheme::KeyScheme,
+    time::{Clock, SystemClock},
+    verifier::{Replay, Verifier},
+    verify::Snapshot,
+};
+
+/// Collects what a [`Verifier`] is made of, and builds it if all of it is sound.
+#[derive(Debug)]
+pub struct VerifierBuilder {
+    registry: Registry,
+    services: Vec<ServiceConfig>,
+    keys: Vec<(String, KeyConfig)>,
+    replay: Option<Replay>,
+    capacity: usize,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+impl Verifier {
+    /// A verifier without services and keys, to which they can be added.
+    pub fn builder() -> VerifierBuilder {
+        VerifierBuilder::new()
+    }
+}
+
+impl VerifierBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            registry: Registry::default(),
+            services: Vec::new(),
+            keys: Vec::new(),
+            replay: None,
+            capacity: DEFAULT_CAPACITY,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(OsRandom),
+        }
+    }
+
+    /// Knows this scheme too.
+    #[must_use]
+    pub fn scheme(mut self, scheme: impl KeyScheme) -> Self {
+        self.registry = self.registry.with(scheme);
+        self
+    }
+
+    /// Knows these schemes, and no others.
+    #[must_use]
+    pub fn registry(mut self, registry: Registry) -> Self {
+        self.registry = registry;
+        self
+    }
+
+    /// Verifies for this service too.
+    #[must_use]
+    pub fn service(mut self, service: ServiceConfig) -> Self {
+        self.services.push(service);
+        self
+    }
+
+    /// Knows this key of a client too.
+    #[must_use]
+    pub fn key(mut self, client: impl Into<String>, key: KeyConfig) -> Self {
+        self.keys.push((client.into(), key));
+        self
+    }
+
+    /// Remembers this many live claims at least, in this process.
+    #[must_use]
+    pub fn replay_capacity(mut self, claims: usize) -> Self {
+        self.capacity = claims;
+        self
+    }
+
+    /// Remembers claims in this store, which verifiers can share.
+    #[must_use]
+    pub fn replay_store(mut self, store: Arc<dyn ReplayStore>) -> Self {
+        self.replay = Some(Replay::Store(store));
+        self
+    }
+
+    /// Takes the time from here.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Takes the seeds of its hashes from here.
+    #[must_use]
+    pub fn random(mut self, random: Arc<dyn Random>) -> Self {
+        self.random = random;
+        self
+    }
+
+    /// Builds the verifier.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with everything that is wrong.
+    pub fn build(self) -> Result<Verifier, ConfigError> {
+        let mut mistakes = self.registry.mistakes();
+        if self.capacity == 0 {
+            mistakes.push(Mistake::new(
+                "replay.capacity",
+                "is 0",
+                "give room for one claim or more",
+            ));
+        }
+        mistakes.extend(key_mistakes(&self.registry, &self.keys));
+        let services = services(&self.registry, &self.services, &self.keys, &mut mistakes);
+        let parts = if mistakes.is_empty() { Some(self.assemble(&mut mistakes)) } else { None };
+        let built = parts.and_then(Result::ok).map(|(ring, replay, builder)| Verifier {
+            snapshot: Snapshot { ring, services },
+            replay,
+            clock: builder.clock,
+        });
+        ConfigError::unless(mistakes, built)
+    }
+
+    fn assemble(mut self, mistakes: &mut Vec<Mistake>) -> Result<(Ring, Replay, Self), ()> {
+        let no_random = |error: BackendError| {
+            Mistake::new(
+                "random",
+                error.to_string(),
+                "a generator of the operating system is needed",
+            )
+        };
+        let mut seed = [0; 8];
+        if let Err(error) = self.random.fill(&mut seed) {
+            mistakes.push(no_random(error));
+            return Err(());
+        }
+        let mut ring = Ring::new(&self.registry.schemes, u64::from_ne_bytes(seed));
+        let paths = key_paths(&self.keys);
+        for ((client, key), path) in self.keys.iter().zip(&paths) {
+            if let Err(mistake) = add_key(&mut ring, &self.registry, client, key) {
+                mistakes.push(Mistake { path: format!("{path}{}", mistake.path), ..mistake });
+            }
+        }
+        let ring = ring.indexed();
+        mistakes.extend(equal_values(&ring));
+        let replay = match self.replay.take() {
+            Some(replay) => replay,
+            None => match MemoryReplay::new(self.capacity, self.random.as_ref()) {
+                Ok(memory) => Replay::Memory(memory),
+                Err(error) => {
+                    mistakes.push(no_random(error));
+                    return Err(());
+                }
+            },
+        };
+        Ok((ring, replay, self))
+    }
+}
