@@ -21,7 +21,7 @@ use super::{
     Binds, Context, Facts, KeyScheme, Nonce, OpenError, Opened, Part, Payload, SealError, Sealing,
     SingleUse,
     aes::{API_KEY, MAX_API_KEY},
-    format_ts, join, parse_ts, split_field,
+    text::{format_ts, join, parse_ts, split_field},
 };
 use crate::{
     ct,

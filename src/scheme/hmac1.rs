@@ -17,7 +17,8 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Binds, Body, Context, Covers, Facts, KeyScheme, OpenError, Opened, Part, Payload, SealError,
-    Sealing, SingleUse, format_ts, join, parse_ts, split_field,
+    Sealing, SingleUse,
+    text::{format_ts, join, parse_ts, split_field},
 };
 use crate::{
     ct,
