@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use crate::{
     error::{ConfigError, Mistake},
     id::{KeyId, ServiceName},
-    key::{Keys, Registered},
+    key::{Registered, Sealer},
     material::Material,
     random::{OsRandom, Random},
     request::{Body, Context, Request},
@@ -33,8 +33,7 @@ pub struct Issuer {
     service: ServiceName,
     key_id: KeyId,
     scheme: &'static str,
-    /// One key.
-    keys: Box<dyn Keys>,
+    key: Box<dyn Sealer>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     bare: bool,
@@ -67,21 +66,29 @@ impl Issuer {
             .map_err(|e| mistakes.push(Mistake::new("service", "is no name", e.to_string())));
         let key_id = KeyId::new(key_id)
             .map_err(|e| mistakes.push(Mistake::new("id", "is no key id", e.to_string())));
-        let mut keys = scheme.no_keys();
-        let wrong = material.mistakes(scheme.facts().fields);
-        let wrong =
-            if wrong.is_empty() { keys.push(material).err().into_iter().collect() } else { wrong };
+        let mut wrong = material.mistakes(scheme.facts().fields);
+        let key = match scheme.sealer(material) {
+            Ok(key) => Some(key),
+            Err(error) if wrong.is_empty() => {
+                wrong.push(error);
+                None
+            }
+            Err(_) => None,
+        };
         mistakes.extend(wrong.into_iter().map(|e| Mistake::new(e.field, e.problem, e.remedy)));
-        let issuer = service.ok().zip(key_id.ok()).map(|(service, key_id)| Self {
-            service,
-            key_id,
-            scheme: scheme.facts().id,
-            keys,
-            clock: Arc::new(SystemClock),
-            random: Arc::new(OsRandom),
-            bare: false,
-            cover_body: true,
-        });
+        let issuer = match (service, key_id, key) {
+            (Ok(service), Ok(key_id), Some(key)) => Some(Self {
+                service,
+                key_id,
+                scheme: scheme.facts().id,
+                key,
+                clock: Arc::new(SystemClock),
+                random: Arc::new(OsRandom),
+                bare: false,
+                cover_body: true,
+            }),
+            _ => None,
+        };
         ConfigError::unless(mistakes, issuer)
     }
 
@@ -138,7 +145,7 @@ impl Issuer {
             random: self.random.as_ref(),
             bare: self.bare,
         };
-        if self.bare && self.keys.bare(0).is_none() {
+        if self.bare && !self.key.has_bare() {
             return Err(SealError::NotBare);
         }
         let mut value = String::with_capacity(256);
@@ -147,8 +154,7 @@ impl Issuer {
                 value.push_str(part);
             }
         }
-        // `new` put exactly one key here.
-        self.keys.seal(0, &sealing, &mut value).unwrap_or(Err(SealError::NotBare))?;
+        self.key.seal(&sealing, &mut value)?;
         if value.len() > MAX_CREDENTIAL { Err(SealError::TooLong) } else { Ok(value) }
     }
 

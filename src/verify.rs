@@ -141,7 +141,7 @@ impl<'s> Accepted<'s> {
     /// The keys that it is accepted with: those of the clients that the service accepts it from.
     pub fn keys(&self) -> impl Iterator<Item = &'s KeyRecord> {
         let accept = self.accept;
-        self.column.records().iter().filter(move |key| accept.is_for(&key.client))
+        self.column.records().filter(move |key| accept.is_for(&key.client))
     }
 }
 
@@ -152,7 +152,7 @@ struct Admitted<'s, 'c> {
     column: &'s Column,
     payload: Payload<'c>,
     named: Option<&'c [u8]>,
-    found: Found,
+    found: Found<'s>,
 }
 
 impl<'s> Admitted<'s, '_> {
@@ -169,7 +169,6 @@ impl<'s> Admitted<'s, '_> {
         opened: &'o mut Opened,
     ) -> Result<Proven<'s, 'o>, Rejected<'s>> {
         let Self { service, accept, column, payload, named, found } = self;
-        let record = column.record(found.slot);
         let context = Context {
             service: service.name.as_bytes(),
             key_id: named.unwrap_or_default(),
@@ -177,15 +176,14 @@ impl<'s> Admitted<'s, '_> {
             target: request.target,
         };
         let outcome = column.keys().open(found.slot, payload, &context, opened);
-        if !found.known {
+        let Some(record) = found.record else {
             return Err(unknown(column, payload, outcome).into());
-        }
+        };
         match outcome {
             Some(Ok(())) => {}
             Some(Err(OpenError::Malformed)) => return Err(Reject::Malformed.into()),
             _ => return Err(Reject::BadCredential.into()),
         }
-        let record = record.ok_or(Reject::BadCredential)?;
         let because = |reason| Rejected { reason, proved: Some(record) };
         record.admits(now).map_err(because)?;
         if !accept.is_for(&record.client) {

@@ -128,7 +128,7 @@ pub(super) fn equal_values(ring: &Ring) -> Vec<Mistake> {
     columns
         .flat_map(|column| {
             let mut owners: HashMap<&[u8], &KeyRecord> = HashMap::new();
-            column.records().iter().enumerate().filter_map(move |(slot, record)| {
+            column.records().enumerate().filter_map(move |(slot, record)| {
                 let value = column.keys().bare(slot)?;
                 let other = owners.insert(value, record)?;
                 Some(Mistake::new(

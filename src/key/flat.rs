@@ -1,8 +1,9 @@
-//! A scheme together with its keys, erased: the keys lie side by side, and the only dynamic call of
-//! a decision is made here.
+//! A scheme together with its keys, erased. Keys lie side by side, each behind its record: with many
+//! keys, what a decision costs is the number of places in memory that it visits.
 
 use std::{fmt, sync::Arc};
 
+use super::KeyRecord;
 use crate::{
     material::{KeyError, Material},
     request::Context,
@@ -14,6 +15,7 @@ use crate::{
 pub(crate) trait Registered: fmt::Debug + Send + Sync {
     fn facts(&self) -> &'static Facts;
     fn no_keys(&self) -> Box<dyn Keys>;
+    fn sealer(&self, material: &Material) -> Result<Box<dyn Sealer>, KeyError>;
     fn explain(&self, payload: Payload<'_>) -> Result<Vec<crate::scheme::Part>, Fault>;
 }
 
@@ -23,7 +25,11 @@ impl<S: KeyScheme> Registered for Arc<S> {
     }
 
     fn no_keys(&self) -> Box<dyn Keys> {
-        Box::new(Flat { scheme: Self::clone(self), keys: Vec::new() })
+        Box::new(Flat { scheme: Self::clone(self), entries: Vec::new() })
+    }
+
+    fn sealer(&self, material: &Material) -> Result<Box<dyn Sealer>, KeyError> {
+        Ok(Box::new(One { scheme: Self::clone(self), key: self.prepare(material)? }))
     }
 
     fn explain(&self, payload: Payload<'_>) -> Result<Vec<crate::scheme::Part>, Fault> {
@@ -31,10 +37,11 @@ impl<S: KeyScheme> Registered for Arc<S> {
     }
 }
 
-/// The prepared keys of one scheme, by slot.
+/// The prepared keys of one scheme and their records, by slot.
 pub(crate) trait Keys: Send + Sync {
-    fn push(&mut self, material: &Material) -> Result<(), KeyError>;
+    fn push(&mut self, record: KeyRecord, material: &Material) -> Result<(), KeyError>;
     fn len(&self) -> usize;
+    fn record(&self, slot: usize) -> Option<&KeyRecord>;
     fn bare(&self, slot: usize) -> Option<&[u8]>;
 
     /// `None` where there is no such slot. What opens is written where it will be read, which saves
@@ -47,35 +54,39 @@ pub(crate) trait Keys: Send + Sync {
         opened: &mut Opened,
     ) -> Option<Result<(), OpenError>>;
 
-    /// Whether there was such a slot to seal with.
-    fn seal(
-        &self,
-        slot: usize,
-        to: &Sealing<'_>,
-        out: &mut String,
-    ) -> Option<Result<(), SealError>>;
-
     /// Whether a payload is one of the scheme at all.
     fn is_well_formed(&self, payload: Payload<'_>) -> bool;
 }
 
 struct Flat<S: KeyScheme> {
     scheme: Arc<S>,
-    keys: Vec<S::Key>,
+    entries: Vec<Entry<S::Key>>,
+}
+
+#[repr(C)]
+struct Entry<K> {
+    record: KeyRecord,
+    key: K,
 }
 
 impl<S: KeyScheme> Keys for Flat<S> {
-    fn push(&mut self, material: &Material) -> Result<(), KeyError> {
-        self.keys.push(self.scheme.prepare(material)?);
+    fn push(&mut self, record: KeyRecord, material: &Material) -> Result<(), KeyError> {
+        let key = self.scheme.prepare(material)?;
+        self.entries.push(Entry { record, key });
         Ok(())
     }
 
     fn len(&self) -> usize {
-        self.keys.len()
+        self.entries.len()
+    }
+
+    #[inline]
+    fn record(&self, slot: usize) -> Option<&KeyRecord> {
+        self.entries.get(slot).map(|entry| &entry.record)
     }
 
     fn bare(&self, slot: usize) -> Option<&[u8]> {
-        self.scheme.bare(self.keys.get(slot)?)
+        self.scheme.bare(&self.entries.get(slot)?.key)
     }
 
     fn open(
@@ -85,24 +96,36 @@ impl<S: KeyScheme> Keys for Flat<S> {
         cx: &Context<'_>,
         opened: &mut Opened,
     ) -> Option<Result<(), OpenError>> {
-        match self.scheme.open(self.keys.get(slot)?, payload, cx) {
+        match self.scheme.open(&self.entries.get(slot)?.key, payload, cx) {
             Ok(said) => *opened = said,
             Err(error) => return Some(Err(error)),
         }
         Some(Ok(()))
     }
 
-    fn seal(
-        &self,
-        slot: usize,
-        to: &Sealing<'_>,
-        out: &mut String,
-    ) -> Option<Result<(), SealError>> {
-        Some(self.scheme.seal(self.keys.get(slot)?, to, out))
-    }
-
     fn is_well_formed(&self, payload: Payload<'_>) -> bool {
         self.scheme.explain(payload).is_ok()
+    }
+}
+
+/// One prepared key, for an issuer.
+pub(crate) trait Sealer: Send + Sync {
+    fn has_bare(&self) -> bool;
+    fn seal(&self, to: &Sealing<'_>, out: &mut String) -> Result<(), SealError>;
+}
+
+struct One<S: KeyScheme> {
+    scheme: Arc<S>,
+    key: S::Key,
+}
+
+impl<S: KeyScheme> Sealer for One<S> {
+    fn has_bare(&self) -> bool {
+        self.scheme.bare(&self.key).is_some()
+    }
+
+    fn seal(&self, to: &Sealing<'_>, out: &mut String) -> Result<(), SealError> {
+        self.scheme.seal(&self.key, to, out)
     }
 }
 

@@ -10,7 +10,7 @@ mod ring;
 use std::fmt;
 
 pub(crate) use self::{
-    flat::{Keys, Registered, name_of},
+    flat::{Registered, Sealer, name_of},
     ring::{Column, Found, Ring},
 };
 use crate::{
@@ -58,8 +58,7 @@ impl fmt::Display for KeyState {
     }
 }
 
-/// What is known of a key besides its material. Two cache lines, at the same place of its column as
-/// the key.
+/// What is known of a key besides its material: two cache lines, before the key.
 #[derive(Clone, Debug)]
 #[repr(align(64))]
 pub struct KeyRecord {

@@ -71,18 +71,18 @@ pub(crate) struct Column {
     facts: &'static Facts,
     hasher: SeedableRandomState,
     keys: Box<dyn Keys>,
-    records: Vec<KeyRecord>,
     by_id: Index,
     by_value: Index,
 }
 
 /// Where a look-up ended.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Found {
+pub(crate) struct Found<'r> {
+    /// Of the key that was meant, or else of another, chosen by the hash, for the same work to be
+    /// done on, so that time does not tell which keys exist.
     pub(crate) slot: usize,
-    /// Whether this is the key that was meant. Otherwise it is another, chosen by the hash, for the
-    /// same work to be done on, so that time does not tell which keys exist.
-    pub(crate) known: bool,
+    /// The record of the key that was meant.
+    pub(crate) record: Option<&'r KeyRecord>,
 }
 
 impl Column {
@@ -93,7 +93,6 @@ impl Column {
             facts,
             hasher: SeedableRandomState::with_seed(seed, SharedSeed::global_random()),
             keys: scheme.no_keys(),
-            records: Vec::new(),
             by_id: Index::default(),
             by_value: Index::default(),
         })
@@ -101,14 +100,11 @@ impl Column {
 
     /// Adds a key. It is found once the ring is indexed.
     pub(crate) fn push(&mut self, record: KeyRecord, material: &Material) -> Result<(), KeyError> {
-        self.keys.push(material)?;
-        self.records.push(record);
-        Ok(())
+        self.keys.push(record, material)
     }
 
     fn index(&mut self) {
-        let ids: Vec<_> =
-            self.records.iter().map(|record| self.hash(record.id.as_bytes())).collect();
+        let ids: Vec<_> = self.records().map(|record| self.hash(record.id.as_bytes())).collect();
         self.by_id = Index::new(&ids);
         if self.facts.may_be_bare {
             let values: Vec<_> = (0..self.keys.len())
@@ -128,38 +124,35 @@ impl Column {
         self.keys.as_ref()
     }
 
-    pub(crate) fn records(&self) -> &[KeyRecord] {
-        &self.records
-    }
-
-    #[inline]
-    pub(crate) fn record(&self, slot: usize) -> Option<&KeyRecord> {
-        self.records.get(slot)
+    /// All records, in the order of their slots.
+    pub(crate) fn records(&self) -> impl Iterator<Item = &KeyRecord> {
+        (0..self.keys.len()).filter_map(|slot| self.keys.record(slot))
     }
 
     /// The key of this id.
     #[inline]
-    pub(crate) fn find_id(&self, id: &[u8]) -> Found {
+    pub(crate) fn find_id(&self, id: &[u8]) -> Found<'_> {
         let hash = self.hash(id);
-        let is =
-            |slot: usize| self.records.get(slot).is_some_and(|record| record.id.as_bytes() == id);
-        self.found(self.by_id.find(hash, is), hash)
+        self.found(&self.by_id, hash, |_, record| record.id.as_bytes() == id)
     }
 
     /// The key of this bare value.
     #[inline]
-    pub(crate) fn find_value(&self, value: &[u8]) -> Found {
+    pub(crate) fn find_value(&self, value: &[u8]) -> Found<'_> {
         let hash = self.hash(value);
-        let is = |slot: usize| self.keys.bare(slot).is_some_and(|bare| ct::eq(bare, value));
-        self.found(self.by_value.find(hash, is), hash)
+        let is = |slot, _: &_| self.keys.bare(slot).is_some_and(|bare| ct::eq(bare, value));
+        self.found(&self.by_value, hash, is)
     }
 
     #[inline]
-    fn found(&self, slot: Option<usize>, hash: u64) -> Found {
-        match slot {
-            Some(slot) => Found { slot, known: true },
-            None => Found { slot: hash as usize % self.records.len().max(1), known: false },
-        }
+    fn found(&self, index: &Index, hash: u64, is: impl Fn(usize, &KeyRecord) -> bool) -> Found<'_> {
+        let mut record = None;
+        let slot = index.find(hash, |slot| {
+            record = self.keys.record(slot).filter(|record| is(slot, record));
+            record.is_some()
+        });
+        let slot = slot.unwrap_or_else(|| hash as usize % self.keys.len().max(1));
+        Found { slot, record }
     }
 
     #[inline]
@@ -174,7 +167,7 @@ impl std::fmt::Debug for Column {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Column")
             .field("scheme", &self.facts.id)
-            .field("records", &self.records)
+            .field("keys", &self.keys.len())
             .finish_non_exhaustive()
     }
 }
