@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::{MAX_CREDENTIAL, is_token68};
+use super::{MAX_CREDENTIAL, is_token68_byte};
 use crate::{error::Reject, id::KeyId};
 
 /// What a header value is.
@@ -86,7 +86,7 @@ fn dissect(value: &[u8]) -> Result<Explanation<'_>, Fault> {
         let problem = "a comma joins several values into one field".to_owned();
         return Err(Fault { at, reason: Reject::Ambiguous, problem });
     }
-    if let Some((at, b)) = value.iter().enumerate().find(|(_, b)| !is_token68(**b)) {
+    if let Some((at, b)) = value.iter().enumerate().find(|(_, b)| !is_token68_byte(**b)) {
         let problem = format!("byte 0x{b:02x} is not one of A-Z a-z 0-9 - . _ ~ + / =");
         return Err(Fault::malformed(at, problem));
     }
