@@ -162,8 +162,9 @@ impl Error for BackendError {
     }
 }
 
-/// Everything that is wrong with a configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Everything that is wrong with a configuration, one mistake per line. `Debug` is the same text,
+/// since it is what a `main` that fails prints.
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError {
     mistakes: Vec<Mistake>,
 }
@@ -202,6 +203,12 @@ impl fmt::Display for ConfigError {
             write!(f, "{mistake}")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -27,6 +27,19 @@ pub struct Field {
     pub reuse: Reuse,
 }
 
+impl Field {
+    /// The encoding that `text` is probably of, where the bytes that were read from it have a wrong
+    /// length and those of another encoding would not.
+    #[cfg(feature = "config")]
+    pub(crate) fn misread(&self, text: &[u8], bytes: &Secret) -> Option<Encoding> {
+        let allowed = |bytes: &Secret| self.lengths.allow(bytes.len());
+        let meant = |encoding: &Encoding| encoding.decode(text).is_ok_and(|bytes| allowed(&bytes));
+        // The narrowest alphabet first: all hex is Base64 too.
+        let order = [Encoding::Hex, Encoding::Base64, Encoding::Base64Url];
+        if allowed(bytes) { None } else { order.into_iter().find(meant) }
+    }
+}
+
 /// Lengths in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lengths {
@@ -196,6 +209,11 @@ impl Material {
     #[cfg(feature = "config")]
     pub(crate) fn with_unreadable(self, field: impl Into<String>) -> Self {
         self.put(field.into(), None)
+    }
+
+    /// Whether all of it could be read.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.entries.iter().all(|(_, secret)| secret.is_some())
     }
 
     fn put(mut self, field: String, secret: Option<Secret>) -> Self {

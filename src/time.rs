@@ -24,6 +24,13 @@ impl UnixTime {
     }
 }
 
+impl From<SystemTime> for UnixTime {
+    /// What lies before 1970 reads as 1970.
+    fn from(time: SystemTime) -> Self {
+        Self(time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+    }
+}
+
 impl fmt::Display for UnixTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)
@@ -43,7 +50,7 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     /// A clock set before 1970 reads as 1970, where every fresh credential is `early`.
     fn now(&self) -> UnixTime {
-        UnixTime(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+        SystemTime::now().into()
     }
 }
 

@@ -46,6 +46,11 @@ impl Snapshot {
         services
     }
 
+    /// All keys.
+    pub fn keys(&self) -> impl Iterator<Item = &KeyRecord> {
+        self.ring.columns().iter().flat_map(Column::records)
+    }
+
     /// What a service accepts, in the order of the registry.
     pub fn accepted<'s>(&'s self, service: &'s Service) -> impl Iterator<Item = Accepted<'s>> {
         let columns = self.ring.columns().iter().zip(&service.accept).enumerate();
@@ -138,8 +143,13 @@ impl<'s> Accepted<'s> {
         self.accept.once || self.facts().single_use == SingleUse::Always
     }
 
+    /// The only clients that it is accepted from, where there are such.
+    pub fn clients(&self) -> Option<&'s [ClientName]> {
+        self.accept.clients.as_deref()
+    }
+
     /// The keys that it is accepted with: those of the clients that the service accepts it from.
-    pub fn keys(&self) -> impl Iterator<Item = &'s KeyRecord> {
+    pub fn keys(&self) -> impl Iterator<Item = &'s KeyRecord> + use<'s> {
         let accept = self.accept;
         self.column.records().filter(move |key| accept.is_for(&key.client))
     }
@@ -177,13 +187,9 @@ impl<'s> Admitted<'s, '_> {
         };
         let outcome = column.keys().open(found.slot, payload, &context, opened);
         let Some(record) = found.record else {
-            return Err(unknown(column, payload, outcome).into());
+            return Err(unknown(payload, outcome).into());
         };
-        match outcome {
-            Some(Ok(())) => {}
-            Some(Err(OpenError::Malformed)) => return Err(Reject::Malformed.into()),
-            _ => return Err(Reject::BadCredential.into()),
-        }
+        outcome.map_err(Reject::from)?;
         let because = |reason| Rejected { reason, proved: Some(record) };
         record.admits(now).map_err(because)?;
         if !accept.is_for(&record.client) {
@@ -193,19 +199,23 @@ impl<'s> Admitted<'s, '_> {
     }
 }
 
-/// Why a credential without a key is refused.
+/// Why a credential without a key is refused. A bare value names no key, so only its form counts.
 #[cold]
-fn unknown(
-    column: &Column,
-    payload: Payload<'_>,
-    outcome: Option<Result<(), OpenError>>,
-) -> Reject {
-    let malformed = match (payload, outcome) {
-        (Payload::Tagged(_), _) => return Reject::UnknownKey,
-        (Payload::Bare(_), Some(outcome)) => outcome == Err(OpenError::Malformed),
-        (Payload::Bare(_), None) => !column.keys().is_well_formed(payload),
-    };
-    if malformed { Reject::Malformed } else { Reject::BadCredential }
+fn unknown(payload: Payload<'_>, outcome: Result<(), OpenError>) -> Reject {
+    match (payload, outcome) {
+        (Payload::Bare(_), Err(OpenError::Malformed)) => Reject::Malformed,
+        (Payload::Bare(_), _) => Reject::BadCredential,
+        (Payload::Tagged(_), _) => Reject::UnknownKey,
+    }
+}
+
+impl From<OpenError> for Reject {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::BadCredential => Self::BadCredential,
+            OpenError::Malformed => Self::Malformed,
+        }
+    }
 }
 
 /// A credential that proved a key which may be used.
@@ -345,8 +355,10 @@ impl Unclaimed {
 
 /// Proof that a request was accepted: who called, with what. Only a decision can make one.
 ///
-/// It owns its parts, so it can be kept, and keeps no secret alive.
+/// It owns its parts, so it can be kept, and keeps no secret alive. Where the body was not part of
+/// the [`Request`], see [`Self::body`] before you act on it.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct Verified {
     service: ServiceName,
     client: ClientName,
@@ -399,7 +411,9 @@ impl Verified {
         self.upgrade
     }
 
-    /// What is known of the body.
+    /// What is known of the body. While it is [`BodyState::Pending`], anybody may have changed it:
+    /// compare it with [`Self::with_body`], or [`Self::with_digest`] where it was hashed as it arrived,
+    /// before anything is done that depends on it.
     pub fn body(&self) -> BodyState {
         match self.content {
             Content::Pending(digest) => BodyState::Pending(digest),
@@ -451,7 +465,8 @@ enum Content {
 pub enum BodyState {
     /// There is none, and the credential says so.
     Empty,
-    /// The credential covers a body of this SHA-256 digest, which has not been compared yet.
+    /// The credential covers a body of this SHA-256 digest, which has not been compared yet: see
+    /// [`Verified::with_body`] and [`Verified::with_digest`].
     Pending([u8; 32]),
     /// The credential says nothing of the body.
     Uncovered,

@@ -159,7 +159,7 @@ fn what_issue_prints_verify_accepts() {
         keyscheme(&["issue", "--config", CONFIG, "--service", "stt", "--client", "spring-main"]);
     assert_eq!(output.status.code(), Some(2), "neither method nor target");
     let why = String::from_utf8(output.stderr).unwrap();
-    assert!(why.contains("cannot be bound") && why.lines().count() == 1, "{why}");
+    assert!(why.contains("cannot be bound") && why.contains("--method is \"\""), "{why}");
 }
 
 fn jsonl(input: &str) -> (Vec<String>, i32) {
@@ -310,7 +310,7 @@ fn check_prints_a_table_or_every_mistake() {
         "ACCEPTED UNTIL",
         "PROVES",
         "spring-main  spring-2025-07  ecb0    active  2036-12-31T00:00:00Z  not authentic, not fresh",
-        "authentic, fresh, single use, bound to service and request and body",
+        "authentic, fresh, single use, bound to service, request and body",
         "A restart forgets them",
     ] {
         assert!(table.contains(words), "{words}\nis not in\n{table}");

@@ -395,6 +395,27 @@ fn a_dotenv_line_that_readers_disagree_on_is_refused() {
 }
 
 #[test]
+fn a_dotenv_file_is_blamed_once_and_exactly() {
+    let directory = directory("blame");
+    let text = format!("[secrets]\ndotenv = \"z.env\"\n{}", sound())
+        .replace("vault = \"x:32\"", "env = \"KEYSCHEME_NOT_SET\"");
+    for (file, said) in [
+        (None, "No such file"),
+        (Some("A=b\nB=c d\n"), "line 2 is not NAME=value; put a value with a space"),
+        (Some("A=b\n\n#A=c\nexport A=d\n"), "line 4 sets what line 1 has set; keep one"),
+    ] {
+        let path = directory.join("z.env");
+        let _ = fs::remove_file(&path);
+        if let Some(file) = file {
+            fs::write(&path, file).unwrap();
+        }
+        let error = parse_in(&directory, &text).unwrap_err();
+        assert_eq!(error.mistakes().len(), 1, "{error}");
+        assert!(error.to_string().contains(said), "{error}");
+    }
+}
+
+#[test]
 fn issuers_are_refused_with_what_there_is() {
     let config = parse(&sound()).unwrap();
     for (service, client, scheme, said) in [
@@ -404,7 +425,7 @@ fn issuers_are_refused_with_what_there_is() {
             "stt",
             "main",
             Some("gcm1"),
-            "client.main: has no active key under gcm1; add one, or choose a scheme of its own: hmac1 (active)",
+            "client.main: has no active key under gcm1; add one, or name a scheme that it has: hmac1",
         ),
         ("stt", "main", Some("zzz"), "scheme \"zzz\": there is none; known: ecb0"),
     ] {

@@ -86,7 +86,8 @@ impl VerifierBuilder {
         self
     }
 
-    /// Remembers this many live claims at least, in this process.
+    /// Remembers this many live claims at least, in this process, unless
+    /// [another store](Self::replay_store) does.
     #[must_use]
     pub fn replay_capacity(mut self, claims: usize) -> Self {
         self.capacity = claims;
@@ -130,7 +131,10 @@ impl VerifierBuilder {
         }
         mistakes.extend(key_mistakes(&self.registry, &self.keys));
         let services = services(&self.registry, &self.services, &self.keys, &mut mistakes);
-        let parts = if mistakes.is_empty() { Some(self.assemble(&mut mistakes)) } else { None };
+        // What could not be read has been reported where it was read.
+        let complete = self.keys.iter().all(|(_, key)| key.material.is_readable());
+        let sound = mistakes.is_empty() && complete;
+        let parts = if sound { Some(self.assemble(&mut mistakes)) } else { None };
         let built = parts.and_then(Result::ok).map(|(ring, replay, builder)| Verifier {
             snapshot: Snapshot { ring, services },
             replay,

@@ -37,12 +37,13 @@ pub(super) fn services(
         let accept = accept(registry, config, &clients, &path, mistakes);
         let issue = registry.find(&config.issue).map(|(scheme, _)| scheme);
         let accepted = issue.is_some_and(|scheme| matches!(accept.get(scheme), Some(Some(_))));
+        let all_known = config.accept.iter().all(|entry| registry.find(&entry.scheme).is_some());
         if config.issue.is_empty() {
             let remedy = "name the accepted scheme that clients should send";
             mistakes.push(Mistake::new(format!("{path}.issue"), "is missing", remedy));
         } else if issue.is_none() {
             mistakes.push(unknown_scheme(format!("{path}.issue"), &config.issue, registry));
-        } else if !accepted && !config.accept.is_empty() {
+        } else if !accepted && !config.accept.is_empty() && all_known {
             let problem = format!("{:?} is not accepted", config.issue);
             let remedy = "name an accepted scheme, or accept this one";
             mistakes.push(Mistake::new(format!("{path}.issue"), problem, remedy));

@@ -1,8 +1,11 @@
 //! `keyscheme check`
 
-use std::path::PathBuf;
+use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
-use keyscheme::{Config, MaxAge, Service, SystemClock, UnixTime};
+use keyscheme::{
+    Accepted, Clock, Config, KeyId, KeyRecord, KeyState, MaxAge, Service, SingleUse, SystemClock,
+    UnixTime,
+};
 
 use super::{Status, Unusable, date, load, print};
 
@@ -19,63 +22,110 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) async fn run(self) -> Result<Status, Unusable> {
-        let config = load(&self.file, std::sync::Arc::new(SystemClock)).await?;
+        let config = load(&self.file, Arc::new(SystemClock)).await?;
+        let now = SystemClock.now();
+        let mut notes = Vec::new();
         for service in config.verifier().snapshot().services() {
-            print(format_args!("{}", describe(&config, service)))?;
+            print(format_args!("{}", describe(&config, service, now, &mut notes)))?;
         }
+        notes.extend(idle_keys(&config));
         if let Some(memory) = config.verifier().memory() {
-            print(format_args!(
-                "replay: in memory, {} live claims. A restart forgets them: what was sent just \
-                 before can be sent once more while it is fresh. Several replicas each remember \
-                 their own.",
+            notes.push(format!(
+                "replay is remembered in memory, up to {} live claims. A restart forgets them: what \
+                 was sent just before can be sent once more while it is fresh. Several replicas each \
+                 remember their own.",
                 memory.capacity()
-            ))?;
+            ));
+        }
+        for note in notes {
+            print(format_args!("note: {note}"))?;
         }
         Ok(Status::Done)
     }
 }
 
-fn describe(config: &Config, service: &Service) -> String {
+/// The table of one service.
+fn describe(config: &Config, service: &Service, now: UnixTime, notes: &mut Vec<String>) -> String {
     let snapshot = config.verifier().snapshot();
     let mut text = format!("service {}, header {}", service.name(), service.header());
     let head = ["CLIENT", "KEY ID", "SCHEME", "STATE", "ACCEPTED UNTIL", "PROVES"];
     let mut rows = vec![head.map(str::to_owned)];
     for accepted in snapshot.accepted(service) {
-        let facts = accepted.facts();
+        let id = accepted.facts().id;
         if accepted.is_issued() {
-            text += &format!(", issue {}", facts.id);
+            text += &format!(", issue {id}");
         }
-        let mut proves = facts.to_string();
-        if accepted.is_once() && facts.single_use != keyscheme::SingleUse::Always {
-            proves += ", once";
-        }
-        match accepted.max_age() {
-            Some(MaxAge::Seconds(seconds)) => proves += &format!(", at most {seconds} s old"),
-            Some(MaxAge::Unlimited) => proves += ", of any age",
-            None => {}
-        }
-        let before = rows.len();
+        let proves = proves(&accepted);
         for key in accepted.keys() {
             rows.push([
                 key.client().to_string(),
                 key.id().to_string(),
-                facts.id.to_owned(),
+                id.to_owned(),
                 key.state().to_string(),
-                earlier(accepted.until(), key.not_after()).map_or_else(|| "-".to_owned(), date),
+                until(&accepted, key, now),
                 proves.clone(),
             ]);
         }
-        if rows.len() == before {
-            let until = accepted.until().map_or_else(|| "-".to_owned(), date);
-            let none = || "-".to_owned();
-            rows.push([none(), none(), facts.id.to_owned(), "no key".to_owned(), until, proves]);
+        let owners: Vec<_> = accepted.keys().map(KeyRecord::client).collect();
+        if owners.is_empty() {
+            notes.push(format!(
+                "{} accepts {id}, but no key that it accepts is of it",
+                service.name()
+            ));
+        }
+        for client in accepted.clients().into_iter().flatten() {
+            if !owners.contains(&client) {
+                notes.push(format!(
+                    "{} accepts {id} from {client}, who has no such key",
+                    service.name()
+                ));
+            }
         }
     }
     text + "\n" + &table(&rows)
 }
 
-fn earlier(a: Option<UnixTime>, b: Option<UnixTime>) -> Option<UnixTime> {
-    a.into_iter().chain(b).min()
+fn proves(accepted: &Accepted<'_>) -> String {
+    let mut proves = accepted.facts().to_string();
+    if accepted.is_once() && accepted.facts().single_use != SingleUse::Always {
+        proves += ", single use";
+    }
+    match accepted.max_age() {
+        Some(MaxAge::Seconds(seconds)) => proves += &format!(", at most {seconds} s old"),
+        Some(MaxAge::Unlimited) => proves += ", of any age",
+        None => {}
+    }
+    proves
+}
+
+/// Until when a key is accepted, or why it is not.
+fn until(accepted: &Accepted<'_>, key: &KeyRecord, now: UnixTime) -> String {
+    if matches!(key.state(), KeyState::Compromised | KeyState::Disabled) {
+        return "refused".to_owned();
+    }
+    let until = accepted.until().into_iter().chain(key.not_after()).min();
+    let from = key.not_before().filter(|from| *from > now);
+    match (from, until) {
+        (_, Some(until)) if until <= now => format!("closed since {}", date(until)),
+        (Some(from), Some(until)) => format!("{}, from {}", date(until), date(from)),
+        (Some(from), None) => format!("-, from {}", date(from)),
+        (None, Some(until)) => date(until),
+        (None, None) => "-".to_owned(),
+    }
+}
+
+/// Keys that no service accepts.
+fn idle_keys(config: &Config) -> Vec<String> {
+    let snapshot = config.verifier().snapshot();
+    let services = snapshot.services();
+    let accepted: HashSet<&KeyId> = services
+        .iter()
+        .flat_map(|service| snapshot.accepted(service))
+        .flat_map(|accepted| accepted.keys())
+        .map(KeyRecord::id)
+        .collect();
+    let idle = snapshot.keys().filter(|key| !accepted.contains(key.id()));
+    idle.map(|key| format!("no service accepts key {} of {}", key.id(), key.client())).collect()
 }
 
 /// Columns as wide as their widest cell.

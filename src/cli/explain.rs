@@ -8,7 +8,7 @@ use super::{Status, Unusable, date, print};
 
 /// Says what a header value is, or the exact place where it stops being one. Needs no secret.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  keyscheme explain gcm1.spring-1.1700000000.AAECAwQFBgcICQoL")]
+#[command(after_help = "Example:\n  keyscheme explain ecb0.spring-1.1PT1wfcJslWitK2mN3f9PA")]
 pub(super) struct Explain {
     /// The header value.
     #[arg(allow_hyphen_values = true)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use keyscheme::Request;
+use keyscheme::{Request, SealError};
 
 use super::{Bound, Status, Unusable, at, clock, load, print};
 
@@ -49,6 +49,11 @@ impl Issue {
             .issuer(&self.service, &self.client, self.scheme.as_deref())
             .map_err(|error| at(&self.config, &error))?;
         let facts = config.registry().facts().find(|facts| facts.id == issuer.scheme());
+        let snapshot = config.verifier().snapshot();
+        let service = snapshot.service(&self.service);
+        if !service.is_some_and(|s| snapshot.accepted(s).any(|a| a.facts().id == issuer.scheme())) {
+            eprintln!("note: {} does not accept {}", self.service, issuer.scheme());
+        }
         if facts.is_some_and(|facts| facts.may_be_bare) && !self.tagged {
             issuer = issuer.bare();
         }
@@ -57,7 +62,14 @@ impl Issue {
         }
         let body = self.bound.body()?;
         let request = Request::new(&self.bound.method, &self.bound.target).body(&body);
-        print(format_args!("{}", issuer.issue(&request)?))?;
+        let issued = issuer.issue(&request).map_err(|error| match error {
+            SealError::Unbindable => Unusable(format!(
+                "{error}; --method is {:?}, --target {:?}",
+                self.bound.method, self.bound.target
+            )),
+            error => error.into(),
+        })?;
+        print(format_args!("{issued}"))?;
         Ok(Status::Done)
     }
 }

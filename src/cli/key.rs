@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::Subcommand;
-use keyscheme::{ClientName, Encoding, Field, KeyId, OsRandom, Random, Registry};
+use keyscheme::{ClientName, Encoding, Field, KeyId, KeyState, OsRandom, Random, Registry};
 use zeroize::Zeroizing;
 
 use super::{Status, Unusable, print};
@@ -28,6 +28,10 @@ pub(super) struct New {
     /// Its id; the client's name and four random digits where none is given.
     #[arg(long, value_name = "ID")]
     id: Option<String>,
+
+    /// The state of the key: staged beside one that is active, which it will follow.
+    #[arg(long, value_name = "STATE")]
+    state: Option<String>,
 }
 
 impl Key {
@@ -58,9 +62,22 @@ impl New {
         let id = KeyId::new(&id).map_err(|error| Unusable(format!("--id {id:?}: {error}")))?;
         let mut variables = Zeroizing::new(String::new());
         let mut fields = String::new();
+        if let Some(state) = self.state {
+            let names = KeyState::ALL.map(KeyState::name);
+            if !names.contains(&state.as_str()) {
+                let known = names.join(", ");
+                return Err(Unusable(format!("--state {state:?}: no such state; known: {known}")));
+            }
+            fields += &format!("state = {state:?}\n");
+        }
         for field in facts.fields {
-            let name = format!("{client}_{}_{}", facts.id, field.name);
-            let name = name.replace('-', "_").to_ascii_uppercase();
+            // By the id, since the next key of the client has another.
+            let name = format!("{id}_{}", field.name).replace('-', "_").to_ascii_uppercase();
+            let name = if name.starts_with(|c: char| c.is_ascii_digit()) {
+                format!("K{name}")
+            } else {
+                name
+            };
             variables.push_str(&format!("{name}={}\n", *secret(field)?));
             fields += &format!("{} = {{ env = {name:?} }}\n", field.name);
         }

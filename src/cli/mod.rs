@@ -112,11 +112,11 @@ fn clock(at: Option<u64>) -> Arc<dyn Clock> {
 #[derive(clap::Args)]
 struct Bound {
     /// The method of the request.
-    #[arg(long, value_name = "METHOD", default_value = "")]
+    #[arg(long, value_name = "METHOD", default_value = "", hide_default_value = true)]
     method: String,
 
     /// The request target: the path and, where there is a ?, the ? and all after it.
-    #[arg(long, value_name = "TARGET", default_value = "")]
+    #[arg(long, value_name = "TARGET", default_value = "", hide_default_value = true)]
     target: String,
 
     /// The file that holds the request's content, or - for standard input. Without it, the content is empty.
@@ -129,6 +129,13 @@ struct Bound {
 }
 
 impl Bound {
+    /// A note to standard error where a scheme that is bound to the request was not given one.
+    fn note_missing(&self) {
+        if self.method.is_empty() || self.target.is_empty() {
+            eprintln!("note: a scheme that covers the request needs --method and --target");
+        }
+    }
+
     fn body(&self) -> Result<Vec<u8>, Unusable> {
         let Some(path) = &self.body_file else { return Ok(Vec::new()) };
         let mut content = Vec::new();

@@ -17,6 +17,7 @@ use super::{Bound, Status, Unusable, load, print};
 /// With --jsonl, judges one request per line of standard input, and prints one object per line, in
 /// order, with one replay memory for all: {"credential":"…","method":"GET","target":"/v1","body":"…","at":1790000000}.
 /// All but "credential" may be left out, and it may be a list, for a request that carries several.
+/// The exit status is then 0, unless a line was no such object.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   keyscheme verify --config keyscheme.toml --service stt --method GET --target /v1 \"$VALUE\"
@@ -82,7 +83,7 @@ struct Line {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "\"credential\" is neither a string nor a list of strings")]
 enum Values {
     Many(Vec<String>),
     One(String),
@@ -109,6 +110,9 @@ impl Verify {
             .credential(credential.as_encoded_bytes())
             .body(&body);
         judge(guard, &request, |outcome| {
+            if matches!(outcome, Outcome::Rejected { reason: "bad-credential", .. }) {
+                self.bound.note_missing();
+            }
             print(format_args!("{}", serde_json::to_string(&outcome)?))?;
             Ok(match outcome {
                 Outcome::Accepted { .. } => Status::Done,
@@ -148,18 +152,24 @@ async fn judge<T>(
 const LONGEST_LINE: u64 = 16 << 20;
 
 /// One line of input, or what is wrong with it.
-fn parse(line: &[u8]) -> Result<Line, String> {
+fn parse(line: &[u8], number: usize) -> Result<Line, String> {
     // Without this, a list of the right values in the right order would do as well.
     if !line.trim_ascii_start().starts_with(b"{") {
-        return Err("not a JSON object such as {\"credential\":\"…\"}".to_owned());
+        return Err(format!("line {number} is no JSON object such as {{\"credential\":\"…\"}}"));
     }
-    serde_json::from_slice(line).map_err(|error| error.to_string())
+    serde_json::from_slice(line).map_err(|error| {
+        // Each line is a document of its own, of which it would be line 1.
+        let what = error.to_string();
+        let what = what.split(" at line 1 column ").next().unwrap_or_default();
+        format!("line {number} column {}: {what}", error.column())
+    })
 }
 
 async fn lines(guard: Guard<'_>, clock: &ManualClock) -> Result<Status, Unusable> {
     let (mut input, mut output) = (io::stdin().lock(), io::stdout());
     let mut line = Vec::new();
     let mut status = Status::Done;
+    let mut number = 0;
     loop {
         line.clear();
         if (&mut input).take(LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
@@ -178,7 +188,8 @@ async fn lines(guard: Guard<'_>, clock: &ManualClock) -> Result<Status, Unusable
             output.write_all(&text)?;
             Ok(output.flush()?)
         };
-        match parse(&line) {
+        number += 1;
+        match parse(&line, number) {
             Err(detail) => tell(Outcome::Error { detail })?,
             Ok(line) => {
                 clock.set(line.at.map_or_else(|| SystemClock.now(), UnixTime));

@@ -10,7 +10,7 @@ use toml::de::DeTable;
 
 use super::{
     dotenv,
-    read::{DescribedKey, Description, read},
+    read::{DescribedKey, DescribedSecret, Description, read},
     walk::Found,
 };
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     issue::Issuer,
     key::KeyState,
     registry::Registry,
+    replay::ReplayStore,
     scheme::KeyScheme,
     source::{EnvSource, FileSource, SecretSource},
     time::{Clock, SystemClock},
@@ -59,7 +60,7 @@ impl Config {
         &self.registry
     }
 
-    /// An issuer with a client's active key under `scheme`, or where none is named under the scheme
+    /// An issuer with a client's active key under `scheme` or, where none is named, under the scheme
     /// that the service wants.
     ///
     /// # Errors
@@ -96,10 +97,10 @@ impl Config {
             if owned.is_empty() {
                 return Err(wrong(path, "there is none", "name a client that has keys".to_owned()));
             }
-            let has: Vec<_> =
-                owned.iter().map(|(_, key)| format!("{} ({})", key.scheme, key.state)).collect();
+            let active = owned.iter().filter(|(_, key)| key.state == KeyState::Active);
+            let has: Vec<_> = active.map(|(_, key)| key.scheme.as_str()).collect();
             let problem = format!("has no active key under {scheme}");
-            let remedy = format!("add one, or choose a scheme of its own: {}", has.join(", "));
+            let remedy = format!("add one, or name a scheme that it has: {}", has.join(", "));
             return Err(wrong(path, &problem, remedy));
         };
         let issuer = Issuer::of(registered, service, &key.id, &key.material)?;
@@ -119,11 +120,17 @@ impl Verifier {
 }
 
 /// Reads configurations, with more than the defaults.
-#[derive(Debug)]
 pub struct Loader {
     registry: Registry,
     sources: Vec<(String, Arc<dyn SecretSource>)>,
     clock: Arc<dyn Clock>,
+    replay: Option<Arc<dyn ReplayStore>>,
+}
+
+impl fmt::Debug for Loader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loader").field("registry", &self.registry).finish_non_exhaustive()
+    }
 }
 
 impl Default for Loader {
@@ -135,7 +142,12 @@ impl Default for Loader {
 impl Loader {
     /// A loader that knows the built-in schemes, `env` and `file`.
     pub fn new() -> Self {
-        Self { registry: Registry::default(), sources: Vec::new(), clock: Arc::new(SystemClock) }
+        Self {
+            registry: Registry::default(),
+            sources: Vec::new(),
+            clock: Arc::new(SystemClock),
+            replay: None,
+        }
     }
 
     /// Knows this scheme too.
@@ -163,6 +175,13 @@ impl Loader {
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// Remembers claims in this store, which verifiers can share, in place of what `[replay]` says.
+    #[must_use]
+    pub fn replay_store(mut self, store: Arc<dyn ReplayStore>) -> Self {
+        self.replay = Some(store);
         self
     }
 
@@ -215,10 +234,9 @@ impl Loader {
             None => EnvSource::new(),
             Some(name) => {
                 let path = directory.join(name);
-                let variables = dotenv::read(&path).unwrap_or_else(|problem| {
-                    let remedy = "single quotes keep a $ as it is; other values go into files, \
-                                  { file = \"…\" }";
-                    found.wrong("secrets.dotenv", format!("{}: {problem}", path.display()), remedy);
+                let variables = dotenv::read(&path).unwrap_or_else(|fault| {
+                    let problem = format!("{}: {}", path.display(), fault.problem);
+                    found.wrong("secrets.dotenv", problem, fault.remedy);
                     Vec::new()
                 });
                 EnvSource::with_dotenv(path.display().to_string(), variables)
@@ -234,6 +252,9 @@ impl Loader {
             VerifierBuilder::new().registry(self.registry.clone()).clock(Arc::clone(&self.clock));
         if let Some(capacity) = description.replay_capacity {
             builder = builder.replay_capacity(capacity);
+        }
+        if let Some(store) = &self.replay {
+            builder = builder.replay_store(Arc::clone(store));
         }
         for service in description.services {
             builder = builder.service(service);
@@ -274,18 +295,40 @@ impl Loader {
     /// A key with its secrets fetched and decoded.
     async fn with_secrets(&self, key: DescribedKey, found: &mut Found) -> (String, KeyConfig) {
         let DescribedKey { client, mut config, secrets } = key;
-        for secret in secrets {
-            let source = self.sources.iter().find(|(name, _)| *name == secret.name.source);
+        for DescribedSecret { path, field, encoding, name } in secrets {
+            let source = self.sources.iter().find(|(known, _)| *known == name.source);
             let Some((_, source)) = source else { continue };
-            match source.fetch(&secret.name).await {
-                Ok(text) => match secret.encoding.decode(text.expose()) {
-                    Ok(bytes) => config.material = config.material.with(secret.field, bytes),
-                    Err(error) => {
-                        let remedy = "mend it, or say its encoding: utf8, hex, base64 or base64url";
-                        found.wrong(&secret.path, error.to_string(), remedy);
+            let text = match source.fetch(&name).await {
+                Ok(text) => text,
+                // Nothing of a `.env` file that could not be read is missing for a reason of its own.
+                Err(_) if name.source == "env" && found.has("secrets.dotenv") => continue,
+                Err(error) => {
+                    let remedy = match name.source.as_str() {
+                        "env" => "set it, or name the variable that is meant",
+                        _ => "make it readable, or name the one that is meant",
+                    };
+                    found.wrong(&path, error.to_string(), remedy);
+                    continue;
+                }
+            };
+            match encoding.decode(text.expose()) {
+                Ok(bytes) => match field.misread(text.expose(), &bytes) {
+                    None => config.material = config.material.with(field.name, bytes),
+                    Some(meant) => {
+                        let problem =
+                            format!("has {} bytes, read as {}", bytes.len(), encoding.name());
+                        let remedy = format!(
+                            "give {}; likely cause: it is {1}: say encoding = \"{1}\"",
+                            field.lengths,
+                            meant.name()
+                        );
+                        found.wrong(&path, problem, &remedy);
                     }
                 },
-                Err(error) => found.wrong(&secret.path, error.to_string(), "make it readable"),
+                Err(error) => {
+                    let remedy = "mend it, or say its encoding: utf8, hex, base64 or base64url";
+                    found.wrong(&path, error.to_string(), remedy);
+                }
             }
         }
         (client, config)

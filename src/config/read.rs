@@ -32,7 +32,7 @@ pub(super) struct DescribedKey {
 #[derive(Debug)]
 pub(super) struct DescribedSecret {
     pub(super) path: String,
-    pub(super) field: &'static str,
+    pub(super) field: &'static Field,
     pub(super) encoding: Encoding,
     pub(super) name: SecretRef,
 }
@@ -133,10 +133,11 @@ fn client(
     keys: &mut Vec<DescribedKey>,
 ) {
     let path = table.path_of("key");
-    let list = table.list("key", found);
-    if list.is_none_or(|list| list.is_empty()) {
-        found.wrong(&path, "there is none", &format!("add a table [[client.{name}.key]]"));
+    let remedy = format!("add a table [[client.{name}.key]], in two brackets each side");
+    if !table.has("key") {
+        found.wrong(&path, "there is none", &remedy);
     }
+    let list = table.list_of("key", &remedy, found);
     for (i, value) in list.into_iter().flatten().enumerate() {
         let path = format!("{path}[{i}]");
         found.at(&path, value.span());
@@ -192,7 +193,8 @@ fn key(
         config.material = std::mem::take(&mut config.material).with_unreadable(field.name);
         secrets.extend(secret(&mut table, path, field, sources, found));
     }
-    table.finish(found, &[]);
+    let fields: Vec<_> = scheme.iter().flat_map(|facts| facts.fields).map(|f| f.name).collect();
+    table.finish(found, &fields);
     DescribedKey { client: client.to_owned(), config, secrets }
 }
 
@@ -246,5 +248,5 @@ fn secret(
         }
     };
     table.finish(found, sources);
-    Some(DescribedSecret { path, field: field.name, encoding, name: name? })
+    Some(DescribedSecret { path, field, encoding, name: name? })
 }

@@ -23,6 +23,11 @@ impl Found {
         self.mistakes.push(Mistake::new(path, problem, remedy));
     }
 
+    /// Whether something was wrong with this field.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.mistakes.iter().any(|mistake| mistake.path == path)
+    }
+
     pub(super) fn at(&mut self, path: &str, span: Range<usize>) {
         self.offsets.insert(path.to_owned(), span.start);
     }
@@ -78,45 +83,54 @@ impl<'t> Table<'t> {
         Some(self.entries.remove(at).1.get_ref())
     }
 
-    /// A field of one type, which `read` recognises and `type_name` describes.
+    /// A field of one type, which `read` recognises.
     fn typed<T>(
         &mut self,
         name: &str,
         found: &mut Found,
-        type_name: &str,
+        remedy: &str,
         read: impl FnOnce(&'t DeValue<'t>) -> Option<T>,
     ) -> Option<T> {
         let value = self.take(name)?;
         let typed = read(value);
         if typed.is_none() {
             let problem = format!("is {}", kind(value));
-            found.wrong(&self.path_of(name), problem, &format!("write {type_name}"));
+            found.wrong(&self.path_of(name), problem, remedy);
         }
         typed
     }
 
     pub(super) fn text(&mut self, name: &str, found: &mut Found) -> Option<&'t str> {
-        self.typed(name, found, "a string in quotes", DeValue::as_str)
+        self.typed(name, found, "write a string in quotes", DeValue::as_str)
     }
 
     pub(super) fn flag(&mut self, name: &str, found: &mut Found) -> Option<bool> {
-        self.typed(name, found, "true or false", DeValue::as_bool)
+        self.typed(name, found, "write true or false", DeValue::as_bool)
     }
 
     pub(super) fn count(&mut self, name: &str, found: &mut Found) -> Option<usize> {
-        self.typed(name, found, "a whole number", |value| {
+        self.typed(name, found, "write a whole number", |value| {
             let number = value.as_integer()?;
             usize::from_str_radix(&number.as_str().replace('_', ""), number.radix()).ok()
         })
     }
 
     pub(super) fn table(&mut self, name: &str, found: &mut Found) -> Option<Table<'t>> {
-        let table = self.typed(name, found, "a table", DeValue::as_table)?;
+        let table = self.typed(name, found, "write a table", DeValue::as_table)?;
         Some(Table::new(self.path_of(name), table, found))
     }
 
     pub(super) fn list(&mut self, name: &str, found: &mut Found) -> Option<&'t DeArray<'t>> {
-        self.typed(name, found, "a list in brackets", DeValue::as_array)
+        self.list_of(name, "write a list in brackets", found)
+    }
+
+    pub(super) fn list_of(
+        &mut self,
+        name: &str,
+        remedy: &str,
+        found: &mut Found,
+    ) -> Option<&'t DeArray<'t>> {
+        self.typed(name, found, remedy, DeValue::as_array)
     }
 
     pub(super) fn texts(&mut self, name: &str, found: &mut Found) -> Option<Vec<String>> {
@@ -139,12 +153,12 @@ impl<'t> Table<'t> {
 
     /// An instant: a TOML date with time and offset.
     pub(super) fn instant(&mut self, name: &str, found: &mut Found) -> Option<UnixTime> {
-        let example = "a date with time and offset, not in quotes: 2027-06-30T00:00:00Z";
+        let example = "write a date with time and offset, not in quotes: 2027-06-30T00:00:00Z";
         let date = self.typed(name, found, example, DeValue::as_datetime)?;
         let path = self.path_of(name);
         if date.offset.is_none() {
             let problem = format!("{date} has no offset, so it is another instant in each zone");
-            found.wrong(&path, problem, &format!("write {example}"));
+            found.wrong(&path, problem, example);
             return None;
         }
         let seconds = date.to_string().parse::<Timestamp>().ok().map(Timestamp::as_second);
@@ -157,7 +171,7 @@ impl<'t> Table<'t> {
 
     /// Whole seconds, written with a unit; `None` inside where it is the word `unlimited`.
     pub(super) fn seconds(&mut self, name: &str, found: &mut Found) -> Option<Option<u64>> {
-        let example = "a duration such as \"300s\", \"10m\" or \"24h\"";
+        let example = "write a duration such as \"300s\", \"10m\" or \"24h\"";
         let text = self.typed(name, found, example, DeValue::as_str)?;
         if text == "unlimited" {
             return Some(None);
@@ -166,7 +180,7 @@ impl<'t> Table<'t> {
         let seconds = duration.and_then(|duration| u64::try_from(duration.as_secs()).ok());
         if seconds.is_none() {
             let problem = format!("{text:?} is no duration of whole seconds");
-            found.wrong(&self.path_of(name), problem, &format!("write {example}"));
+            found.wrong(&self.path_of(name), problem, example);
         }
         seconds.map(Some)
     }
@@ -174,8 +188,12 @@ impl<'t> Table<'t> {
     /// Reports the fields that nobody took. `more` are names that would have been known too.
     pub(super) fn finish(self, found: &mut Found, more: &[&str]) {
         let known = || self.known.iter().map(Cow::as_ref).chain(more.iter().copied());
-        for (name, _) in &self.entries {
+        for (name, value) in &self.entries {
             let remedy = match nearest(name, known()) {
+                None if value.get_ref().is_table() => {
+                    "is it part of a name? Names with a dot stand in quotes: [service.\"a.b\"]"
+                        .to_owned()
+                }
                 Some(near) => format!("did you mean {near:?}?"),
                 None => format!("known here: {}", known().collect::<Vec<_>>().join(", ")),
             };

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 
 use super::KeyRecord;
 use crate::{
-    material::{KeyError, Material},
+    material::{Field, KeyError, Material},
     request::Context,
     scheme::{Facts, KeyScheme, OpenError, Opened, Payload, SealError, Sealing},
     wire::{Fault, SchemeName},
@@ -25,7 +25,11 @@ impl<S: KeyScheme> Registered for Arc<S> {
     }
 
     fn no_keys(&self) -> Box<dyn Keys> {
-        Box::new(Flat { scheme: Self::clone(self), entries: Vec::new() })
+        let zeros =
+            |all: Material, field: &Field| all.with(field.name, vec![0; field.lengths.of_new()]);
+        let material = self.facts().fields.iter().fold(Material::new(), zeros);
+        let decoy = self.prepare(&material).ok();
+        Box::new(Flat { scheme: Self::clone(self), entries: Vec::new(), decoy })
     }
 
     fn sealer(&self, material: &Material) -> Result<Box<dyn Sealer>, KeyError> {
@@ -44,23 +48,22 @@ pub(crate) trait Keys: Send + Sync {
     fn record(&self, slot: usize) -> Option<&KeyRecord>;
     fn bare(&self, slot: usize) -> Option<&[u8]>;
 
-    /// `None` where there is no such slot. What opens is written where it will be read, which saves
-    /// a move of all of it.
+    /// On a decoy where there is no such slot. What opens is written where it will be read, which
+    /// saves a move of all of it.
     fn open(
         &self,
         slot: usize,
         payload: Payload<'_>,
         cx: &Context<'_>,
         opened: &mut Opened,
-    ) -> Option<Result<(), OpenError>>;
-
-    /// Whether a payload is one of the scheme at all.
-    fn is_well_formed(&self, payload: Payload<'_>) -> bool;
+    ) -> Result<(), OpenError>;
 }
 
 struct Flat<S: KeyScheme> {
     scheme: Arc<S>,
     entries: Vec<Entry<S::Key>>,
+    /// What a payload is judged by where there are no keys. Nothing is accepted by it.
+    decoy: Option<S::Key>,
 }
 
 #[repr(C)]
@@ -95,16 +98,11 @@ impl<S: KeyScheme> Keys for Flat<S> {
         payload: Payload<'_>,
         cx: &Context<'_>,
         opened: &mut Opened,
-    ) -> Option<Result<(), OpenError>> {
-        match self.scheme.open(&self.entries.get(slot)?.key, payload, cx) {
-            Ok(said) => *opened = said,
-            Err(error) => return Some(Err(error)),
-        }
-        Some(Ok(()))
-    }
-
-    fn is_well_formed(&self, payload: Payload<'_>) -> bool {
-        self.scheme.explain(payload).is_ok()
+    ) -> Result<(), OpenError> {
+        let key = self.entries.get(slot).map(|entry| &entry.key).or(self.decoy.as_ref());
+        let key = key.ok_or(OpenError::BadCredential)?;
+        *opened = self.scheme.open(key, payload, cx)?;
+        Ok(())
     }
 }
 

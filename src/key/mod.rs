@@ -85,6 +85,11 @@ impl KeyRecord {
         self.state
     }
 
+    /// The first instant at which it verifies, where there is one.
+    pub fn not_before(&self) -> Option<UnixTime> {
+        (self.not_before > UnixTime(0)).then_some(self.not_before)
+    }
+
     /// The first instant at which it no longer verifies, where there is one.
     pub fn not_after(&self) -> Option<UnixTime> {
         (self.not_after < UnixTime(u64::MAX)).then_some(self.not_after)

@@ -102,7 +102,7 @@ impl MemoryReplay {
     #[inline]
     fn fingerprint(&self, claim: &ReplayClaim<'_>) -> (u128, usize) {
         let mut hasher = self.hasher;
-        // Every part is of fixed length but the last.
+        // No name holds a line feed, so different claims are different texts.
         hasher.write(claim.service.as_bytes());
         hasher.write_u8(b'\n');
         hasher.write(claim.key_id.as_bytes());

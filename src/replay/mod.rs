@@ -65,6 +65,42 @@ pub enum Claim {
 }
 
 /// Remembers claims. Several verifiers of one service share one.
+///
+/// Implement it with the `async-trait` crate. A store has a clock of its own: the greatest
+/// [`ReplayClaim::now`] that it has seen, or that of its machine, kept from running back. By that clock
+///
+/// - a claim that [is stale](ReplayClaim::is_stale_at) is [`Claim::Stale`], never [`Claim::First`];
+/// - one that is [`Claim::First`] is kept [until](ReplayClaim::remember_until) its time has passed, and
+///   not dropped before for want of room;
+/// - one that a lost memory may have held is [`Claim::Forgotten`], which a caller sees as "not now".
+///
+/// ```
+/// use std::{collections::HashMap, sync::Mutex};
+///
+/// use async_trait::async_trait;
+/// use keyscheme::{BackendError, Claim, ReplayClaim, ReplayStore, UnixTime};
+///
+/// #[derive(Default)]
+/// struct Simple(Mutex<(UnixTime, HashMap<String, UnixTime>)>);
+///
+/// #[async_trait]
+/// impl ReplayStore for Simple {
+///     async fn claim(&self, claim: &ReplayClaim<'_>) -> Result<Claim, BackendError> {
+///         let mut store = self.0.lock().map_err(|_| BackendError::new("replay", "lost"))?;
+///         let (clock, claims) = &mut *store;
+///         *clock = claim.now.max(*clock);
+///         if claim.is_stale_at(*clock) {
+///             return Ok(Claim::Stale);
+///         }
+///         claims.retain(|_, until| *until >= *clock);
+///         let name = format!("{}/{}/{:?}", claim.service, claim.key_id, claim.nonce);
+///         match claims.insert(name, claim.remember_until(*clock)) {
+///             None => Ok(Claim::First),
+///             Some(_) => Ok(Claim::Seen),
+///         }
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait ReplayStore: Send + Sync + 'static {
     /// Remembers a claim, atomically: of any number of equal claims at once, one is [`Claim::First`].

@@ -132,7 +132,11 @@ impl fmt::Display for Facts {
         if self.single_use == SingleUse::Always {
             f.write_str(", single use")?;
         }
-        if bound.is_empty() { Ok(()) } else { write!(f, ", bound to {}", bound.join(" and ")) }
+        match bound.as_slice() {
+            [] => Ok(()),
+            [one] => write!(f, ", bound to {one}"),
+            [most @ .., last] => write!(f, ", bound to {} and {last}", most.join(", ")),
+        }
     }
 }
 

@@ -59,9 +59,9 @@ async fn answer(
 async fn protect(verifier: &Verifier, request: Request<Incoming>) -> Result<Verified, Failure> {
     let (head, body) = request.into_parts();
     let target = head.uri.path_and_query().map_or("", |target| target.as_str());
-    let lines = head.headers.get_all("x-api-key").iter().map(HeaderValue::as_bytes);
+    let headers = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let judged = keyscheme::Request::new(head.method.as_str(), target)
-        .presented(Presented::from_lines(lines));
+        .presented(Presented::from_headers("x-api-key", headers));
     let guard = verifier.service(SERVICE).ok_or(Reject::UnknownScheme)?;
     let verified = guard.verify(&judged).await?;
     let content = Limited::new(body, LONGEST_BODY).collect().await;
@@ -74,7 +74,7 @@ fn respond(outcome: &Result<Verified, Failure>) -> Response<Full<Bytes>> {
     let (status, text) = match outcome {
         Ok(verified) => {
             let text = format!(
-                "{{\"client\":\"{}\",\"scheme\":\"{}\"}}\n",
+                "{{\"client\":\"{}\",\"scheme\":\"{}\"}}",
                 verified.client(),
                 verified.scheme()
             );
@@ -108,5 +108,5 @@ fn respond(outcome: &Result<Verified, Failure>) -> Response<Full<Bytes>> {
 
 /// RFC 9457.
 fn problem(status: u16, title: &str, detail: &str) -> String {
-    format!("{{\"title\":\"{title}\",\"status\":{status},\"detail\":\"{detail}\"}}\n")
+    format!("{{\"title\":\"{title}\",\"status\":{status},\"detail\":\"{detail}\"}}")
 }
