@@ -242,6 +242,33 @@ mod tests {
     }
 
     #[test]
+    fn headers_are_looked_at_as_a_whole() {
+        let seen = |headers: &[(&'static str, &'static str)]| {
+            match Presented::from_headers("x-api-key", headers.iter().copied()) {
+                Presented::Many => "many",
+                Presented::None => "none",
+                Presented::One(value) => std::str::from_utf8(value).unwrap(),
+            }
+        };
+        assert_eq!(seen(&[]), "none");
+        assert_eq!(seen(&[("host", "h"), ("connection", "close, te")]), "none");
+        assert_eq!(seen(&[("host", "h"), ("X-API-KEY", "a"), ("connection", "close")]), "a");
+        for headers in [
+            [("x-api-key", "a"), ("x-api-key", "a")],
+            [("x-api-key", "a"), ("X-Api-Key", "b")],
+            [("x-api-key", ""), ("x-api-key", "a")],
+            [("x_api_key", "b"), ("x-api-key", "a")],
+            [("x-api-key", "a"), ("X-API_KEY", "b")],
+            [("host", "h"), ("x_api_key", "b")],
+            [("Connection", "close, X-API-Key"), ("x-api-key", "a")],
+            [("x-api-key", "a"), ("connection", "x-api-key")],
+            [("connection", " x-api-key ,close"), ("host", "h")],
+        ] {
+            assert_eq!(seen(&headers), "many", "{headers:?}");
+        }
+    }
+
+    #[test]
     fn a_comma_is_judged_before_size_and_alphabet() {
         assert_eq!(parse(",").unwrap_err(), Reject::Ambiguous);
         assert_eq!(parse("AAAA, BBBB").unwrap_err(), Reject::Ambiguous);

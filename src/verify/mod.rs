@@ -9,14 +9,19 @@
 //!
 //! At most one scheme runs per request. Nothing ever falls back.
 
+mod accepted;
+mod verified;
+
 use std::{collections::HashMap, fmt};
 
-use sha2::{Digest, Sha256};
-
+use self::verified::Content;
+pub use self::{
+    accepted::Accepted,
+    verified::{BodyState, Verified},
+};
 use crate::{
-    ct,
     error::{BackendError, Failure, Reject},
-    id::{ClientName, KeyId, ServiceName},
+    id::ServiceName,
     key::{Column, Found, KeyRecord, Ring},
     policy::{Accept, MaxAge, Service},
     replay::{Claim, ReplayClaim},
@@ -106,52 +111,6 @@ impl Snapshot {
             }
         };
         Ok(Admitted { service, accept, column, payload, named, found })
-    }
-}
-
-/// A scheme that a service accepts, for those who want to know.
-#[derive(Clone, Copy, Debug)]
-pub struct Accepted<'s> {
-    column: &'s Column,
-    accept: &'s Accept,
-    issued: bool,
-}
-
-impl<'s> Accepted<'s> {
-    /// What the scheme proves.
-    pub fn facts(&self) -> &'static Facts {
-        self.column.facts()
-    }
-
-    /// Whether it is the one that clients should send.
-    pub fn is_issued(&self) -> bool {
-        self.issued
-    }
-
-    /// The first instant at which it is no longer accepted, where there is one.
-    pub fn until(&self) -> Option<UnixTime> {
-        self.accept.until
-    }
-
-    /// How old a credential may be, where the scheme says when it was issued.
-    pub fn max_age(&self) -> Option<MaxAge> {
-        self.facts().fresh.then_some(self.accept.max_age)
-    }
-
-    /// Whether a credential is accepted once only.
-    pub fn is_once(&self) -> bool {
-        self.accept.once || self.facts().single_use == SingleUse::Always
-    }
-
-    /// The only clients that it is accepted from, where there are such.
-    pub fn clients(&self) -> Option<&'s [ClientName]> {
-        self.accept.clients.as_deref()
-    }
-
-    /// The keys that it is accepted with: those of the clients that the service accepts it from.
-    pub fn keys(&self) -> impl Iterator<Item = &'s KeyRecord> + use<'s> {
-        let accept = self.accept;
-        self.column.records().filter(move |key| accept.is_for(&key.client))
     }
 }
 
@@ -353,133 +312,6 @@ impl Unclaimed {
     }
 }
 
-/// Proof that a request was accepted: who called, with what. Only a decision can make one.
-///
-/// It owns its parts, so it can be kept, and keeps no secret alive. Where the body was not part of
-/// the [`Request`], see [`Self::body`] before you act on it.
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct Verified {
-    service: ServiceName,
-    client: ClientName,
-    key_id: KeyId,
-    facts: &'static Facts,
-    issued_at: Option<UnixTime>,
-    until: Option<UnixTime>,
-    upgrade: Option<&'static str>,
-    content: Content,
-}
-
-impl Verified {
-    /// The service that accepted it.
-    pub fn service(&self) -> &str {
-        self.service.as_str()
-    }
-
-    /// Who called.
-    pub fn client(&self) -> &str {
-        self.client.as_str()
-    }
-
-    /// The key that was proved.
-    pub fn key_id(&self) -> &str {
-        self.key_id.as_str()
-    }
-
-    /// The scheme that it was proved by.
-    pub fn scheme(&self) -> &'static str {
-        self.facts.id
-    }
-
-    /// What that scheme proves.
-    pub fn facts(&self) -> &'static Facts {
-        self.facts
-    }
-
-    /// When the credential was issued, where its scheme says so.
-    pub fn issued_at(&self) -> Option<UnixTime> {
-        self.issued_at
-    }
-
-    /// The first instant at which the service will no longer accept this scheme, where that is set.
-    pub fn accepted_until(&self) -> Option<UnixTime> {
-        self.until
-    }
-
-    /// The scheme that the client should send instead, where this one ends or is weaker.
-    pub fn upgrade(&self) -> Option<&'static str> {
-        self.upgrade
-    }
-
-    /// What is known of the body. While it is [`BodyState::Pending`], anybody may have changed it:
-    /// compare it with [`Self::with_body`], or [`Self::with_digest`] where it was hashed as it arrived,
-    /// before anything is done that depends on it.
-    pub fn body(&self) -> BodyState {
-        match self.content {
-            Content::Pending(digest) => BodyState::Pending(digest),
-            Content::Settled(state) => state,
-        }
-    }
-
-    /// Compares the whole content of the request with what the credential covers. Where it covers
-    /// nothing, any content will do, and stays [`BodyState::Uncovered`].
-    ///
-    /// # Errors
-    ///
-    /// [`Reject::BodyMismatch`]. The credential stays spent.
-    pub fn with_body(self, content: &[u8]) -> Result<Self, Reject> {
-        match self.content {
-            Content::Pending(_) => self.with_digest(Sha256::digest(content).into()),
-            Content::Settled(_) => Ok(self),
-        }
-    }
-
-    /// [`Self::with_body`] for a body that was hashed (SHA-256) as it arrived.
-    ///
-    /// # Errors
-    ///
-    /// [`Reject::BodyMismatch`]. The credential stays spent.
-    pub fn with_digest(mut self, digest: [u8; 32]) -> Result<Self, Reject> {
-        if let Content::Pending(expected) = self.content {
-            if !ct::eq_32(&expected, &digest) {
-                return Err(Reject::BodyMismatch);
-            }
-            self.content = Content::Settled(if digest == DIGEST_OF_NOTHING {
-                BodyState::Empty
-            } else {
-                BodyState::Verified
-            });
-        }
-        Ok(self)
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Content {
-    Pending([u8; 32]),
-    Settled(BodyState),
-}
-
-/// What is known of a request's body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyState {
-    /// There is none, and the credential says so.
-    Empty,
-    /// The credential covers a body of this SHA-256 digest, which has not been compared yet: see
-    /// [`Verified::with_body`] and [`Verified::with_digest`].
-    Pending([u8; 32]),
-    /// The credential says nothing of the body.
-    Uncovered,
-    /// It is the one that the credential covers.
-    Verified,
-}
-
-/// SHA-256 of the empty string.
-const DIGEST_OF_NOTHING: [u8; 32] = [
-    0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24,
-    0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
-];
-
 /// A refusal, for the log.
 #[derive(Clone, Copy, Debug)]
 pub struct Rejected<'v> {
@@ -517,15 +349,5 @@ impl fmt::Display for Rejected<'_> {
             Some(key) => write!(f, "{} (client {}, key {})", self.reason, key.client, key.id),
             None => fmt::Display::fmt(&self.reason, f),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_digest_of_nothing_is_that() {
-        assert_eq!(DIGEST_OF_NOTHING, <[u8; 32]>::from(Sha256::digest(b"")));
     }
 }
