@@ -1,0 +1,88 @@
+//! What broke systems of this kind before, each attack a test that says its name.
+//!
+//! | attack | tests, here where nothing else is said |
+//! |---|---|
+//! | **Selection and downgrade** | |
+//! | the strong credential fails, the weak one is tried | `selection::a_tampered_credential_runs_no_other_scheme` |
+//! | a retired or unknown prefix is treated as a bare value | `selection::an_unknown_prefix_is_never_a_bare_value`, `selection::a_retired_prefix_is_never_a_bare_value` |
+//! | a prefix in other case, with spaces, NUL, full-width letters | `selection::a_prefix_in_another_spelling_runs_no_scheme`; unit `wire::tests::what_has_a_dot_is_never_bare`; vectors `wire/` |
+//! | a random legacy value looks like a prefix | unit `wire::tests::a_legacy_value_is_never_tagged` (10^6) |
+//! | two credentials, one judged and the other used | `selection::of_two_credentials_neither_is_used`; vectors `wire/two-lines-*`, `wire/comma-*` |
+//! | the right key id under another scheme | `selection::a_key_never_meets_another_scheme` |
+//! | one key in two schemes | `tests/builder.rs`: `reuse::one_secret_in_two_schemes_is_refused_both_ways` |
+//! | a key id that is a path, SQL, 1 MiB | `selection::a_key_id_that_is_a_path_or_a_query_or_a_megabyte_is_malformed` |
+//! | a verdict cached across a policy change | `selection::a_verdict_does_not_outlive_its_policy` |
+//! | a deadline off by one | `selection::a_scheme_ends_at_its_until_to_the_second`; unit `policy::tests::until_is_exclusive` |
+//! | **Cryptography** | |
+//! | CBC padding oracle | `cryptography::a_padding_oracle_answers_one_thing_only`, `cryptography::nothing_in_the_crate_decrypts` |
+//! | ECB splice, reorder, truncate; CBC IV flips | `cryptography::spliced_blocks_are_refused`, `cryptography::every_flipped_bit_is_refused` |
+//! | Base64 that is not canonical dodges a replay or rate key | `cryptography::another_spelling_of_a_credential_is_malformed`; unit `wire::base64::tests` |
+//! | a short GCM tag | `cryptography::a_short_tag_is_refused`; vectors `gcm1/tag-truncated-*` |
+//! | nonce reuse | `cryptography::issued_nonces_are_distinct` (10^6) |
+//! | length, alphabet or early exit leaks through time | `tests/timing.rs`; `cryptography::a_scheme_always_does_its_work` |
+//! | secrets in `Debug`, logs, error chains | `secrets::nothing_shows_material`; `tests/builder.rs` throughout; unit `secret::tests`, `material::tests` |
+//! | label explosion by random key ids | `cryptography::random_key_ids_name_nobody` |
+//! | **Time and replay** | |
+//! | a window doubled by `abs()` | `replay::the_window_is_not_doubled`, `replay::a_replay_meets_replayed_or_stale_at_every_second`; unit `policy::tests`, `replay::memory::tests` |
+//! | extreme integers | `replay::extreme_times_are_malformed_or_judged`; unit `scheme::tests::timestamps_are_plain_decimals`, `policy::tests::extreme_times_do_not_wrap` |
+//! | a nonce claimed before the proof | `replay::bad_macs_leave_the_store_empty_and_squat_no_nonce`, `replay::what_is_refused_after_its_proof_claims_nothing` |
+//! | a flood evicts a live entry | `replay::a_full_store_is_unavailable_and_forgets_nothing`; unit `replay::memory::tests` |
+//! | concurrent replay | `replay::of_64_at_once_one_is_accepted`; unit `replay::memory::tests::of_64_at_once_one_is_first` |
+//! | replay on another replica | `replay::a_shared_store_remembers_for_both` |
+//! | the clock steps back | `replay::a_clock_that_steps_back_reopens_nothing`; unit `replay::memory::tests::the_clock_never_runs_back` |
+//! | the store is down, slow or has forgotten | `replay::a_store_in_trouble_accepts_nothing` |
+//! | **Binding** | |
+//! | fields shifted across a separator | `binding::different_requests_never_share_a_mac`, `binding::a_hostile_request_line_shifts_no_field` |
+//! | query order, `?`, `%2F`, `//`, dot segments, method case | `binding::any_changed_byte_of_method_or_target_is_refused`; vectors `hmac1/` |
+//! | a credential for service A at service B; client X's with Y's key id | `binding::a_credential_is_good_for_its_service_and_key_alone` |
+//! | the body replaced, extended, dropped | `binding::another_body_is_refused_and_the_claim_stays_spent`, `binding::a_body_that_has_not_arrived_is_pending` |
+//! | the signature base contains a real header named like a pseudo-header | by construction: a `Request` has no headers |
+//!
+//! The order of reasons, on which much of this rests, is in `order`. A spy around each scheme counts
+//! how often it opens anything.
+
+#[path = "attacks/binding.rs"]
+mod binding;
+#[path = "attacks/cryptography.rs"]
+mod cryptography;
+#[path = "attacks/order.rs"]
+mod order;
+#[path = "attacks/replay.rs"]
+mod replay;
+#[path = "attacks/secrets.rs"]
+mod secrets;
+#[path = "attacks/selection.rs"]
+mod selection;
+#[path = "attacks/world.rs"]
+mod world;
+
+/// The table names tests that exist.
+#[test]
+fn every_test_of_the_table_exists() {
+    fn sources(directory: &std::path::Path, all: &mut String) {
+        for entry in std::fs::read_dir(directory).expect("sources").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                sources(&path, all);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                all.push_str(&std::fs::read_to_string(&path).expect("a text"));
+            }
+        }
+    }
+    let mut all = String::new();
+    for directory in ["src", "tests"] {
+        sources(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(directory), &mut all);
+    }
+    let rows = include_str!("attacks.rs").lines().filter(|line| line.starts_with("//! |"));
+    let named: Vec<_> = rows
+        .flat_map(|row| row.split('`').skip(1).step_by(2))
+        .filter(|n| n.contains("::"))
+        .collect();
+    assert!(named.len() > 40, "{named:?}");
+    for name in named {
+        let (module, test) = name.rsplit_once("::").expect("a path");
+        let module = module.rsplit("::").next().expect("a module");
+        assert!(all.contains(&format!("mod {module}")), "{name}");
+        assert!(test == "tests" || all.contains(&format!("fn {test}(")), "{name}");
+    }
+}
