@@ -142,7 +142,7 @@ fn refused_without_allocation() {
         let lines = lines.iter().map(|line| line.as_bytes());
         let request = Request::new("POST", "/v1/stt").presented(Presented::from_lines(lines));
         if reason == Reject::Replayed {
-            verify(&verifier, &request).expect("its first use");
+            let _ = verify(&verifier, &request).expect("its first use");
         }
         for counted in [false, true] {
             let (allocations, verdict) = count(&verifier, &request);
