@@ -175,7 +175,6 @@ impl ConfigError {
         &self.mistakes
     }
 
-    #[cfg(feature = "config")]
     pub(crate) fn one(mistake: Mistake) -> Self {
         Self { mistakes: vec![mistake] }
     }

@@ -145,7 +145,7 @@ impl Issuer {
             random: self.random.as_ref(),
             bare: self.bare,
         };
-        if self.bare && !self.key.has_bare() {
+        if self.bare && self.key.bare().is_none() {
             return Err(SealError::NotBare);
         }
         let mut value = String::with_capacity(256);

@@ -17,7 +17,7 @@
 //!   from a configuration file (`Config`, feature `config`) or from builders.
 //! - A scheme is a [`KeyScheme`]. There are four: [`Ecb0`], [`Cbc1`], [`Gcm1`] and [`Hmac1`]. Others are
 //!   registered in the builder.
-//! - The decision itself is a pure function, [`Snapshot::check`]: time, keys, policy and the request are
+//! - The decision itself is a pure function, [`Rules::check`]: time, keys, policy and the request are
 //!   its arguments. Clock, randomness, replay memory and secrets come in at the edges, as [`Clock`],
 //!   [`Random`], [`ReplayStore`] and [`SecretSource`].
 //!
@@ -77,8 +77,8 @@ pub use self::{
     secret::Secret,
     source::{EnvSource, FileSource, SecretRef, SecretSource},
     time::{Clock, ManualClock, SystemClock, UnixTime},
-    verifier::{Guard, Verifier},
-    verify::{Accepted, BodyState, Checked, Rejected, Snapshot, Unclaimed, Verified},
+    verifier::{Guard, Refused, Verifier},
+    verify::{Accepted, BodyState, Checked, Rejected, Rules, Snapshot, Unclaimed, Verified},
     wire::{Explanation, Fault, MAX_CREDENTIAL, Presented, explain},
 };
 

@@ -145,12 +145,14 @@ impl Encoding {
         let text = match self {
             Self::Base64 => STANDARD.encode(bytes),
             Self::Base64Url => URL_SAFE_NO_PAD.encode(bytes),
-            Self::Hex => bytes.iter().fold(String::new(), |mut text, byte| {
-                for nibble in [byte >> 4, byte & 15] {
-                    text.extend(char::from_digit(u32::from(nibble), 16));
-                }
-                text
-            }),
+            Self::Hex => {
+                bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+                    for nibble in [byte >> 4, byte & 15] {
+                        text.extend(char::from_digit(u32::from(nibble), 16));
+                    }
+                    text
+                })
+            }
             Self::Utf8 => std::str::from_utf8(bytes).ok()?.to_owned(),
         };
         Some(Zeroizing::new(text))
@@ -163,7 +165,12 @@ fn decode_hex(text: &[u8]) -> Option<Vec<u8>> {
     if !rest.is_empty() {
         return None;
     }
-    pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect()
+    // Of the right size at once: a vector that grows leaves pieces behind.
+    let mut bytes = Vec::with_capacity(pairs.len());
+    for &[high, low] in pairs {
+        bytes.push(digit(high)? << 4 | digit(low)?);
+    }
+    Some(bytes)
 }
 
 /// A secret's text is not of its encoding.
@@ -360,7 +367,6 @@ mod tests {
             assert!(said.contains("16, 24 or 32 bytes"), "{said}");
             assert!(said.contains("stray newline"), "{said}");
         }
-        assert!(error(&[b'A'; 44].map(|_| b'A')).contains("give"), "{}", error(&[b'A'; 44]));
         let base64 = STANDARD.encode([3; 32]);
         assert!(
             error(base64.as_bytes()).contains("Base64-encoded"),

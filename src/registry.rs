@@ -2,9 +2,15 @@
 
 use std::{collections::HashSet, sync::Arc};
 
+use sha2::{Digest, Sha256};
+
+#[cfg(feature = "conformance")]
+use crate::conformance::{Broken, Report};
 use crate::{
-    error::Mistake,
+    error::{ConfigError, Mistake},
+    issue::Issuer,
     key::{Registered, name_of},
+    material::Material,
     scheme::{Cbc1, Ecb0, Facts, Gcm1, Hmac1, KeyScheme, Part, Payload},
     wire::Fault,
 };
@@ -40,6 +46,41 @@ impl Registry {
         self.schemes.iter().map(|scheme| scheme.facts())
     }
 
+    /// An issuer under a scheme that is known by name. See [`Issuer::new`].
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] where there is no such scheme, or a name or the material is not such as it
+    /// needs.
+    pub fn issuer(
+        &self,
+        scheme: &str,
+        service: &str,
+        key_id: &str,
+        material: &Material,
+    ) -> Result<Issuer, ConfigError> {
+        let Some(registered) = self.schemes.iter().find(|known| known.facts().id == scheme) else {
+            return Err(ConfigError::one(unknown_scheme("scheme".to_owned(), scheme, self)));
+        };
+        Issuer::of(registered.as_ref(), service, key_id, material)
+    }
+
+    /// Holds every scheme to its facts. See [`conformance::check`](crate::conformance::check).
+    #[cfg(feature = "conformance")]
+    pub fn check(&self) -> impl Iterator<Item = (&'static str, Result<Report, Vec<Broken>>)> {
+        self.schemes.iter().map(|scheme| (scheme.facts().id, scheme.check()))
+    }
+
+    /// What stands for the value of a key without prefix, where its scheme has one and takes the
+    /// material: its SHA-256, since the value itself is as good as the key.
+    pub(crate) fn bare_digest(&self, scheme: &str, material: &Material) -> Option<[u8; 32]> {
+        let registered = self.schemes.iter().find(|known| known.facts().id == scheme)?;
+        if !registered.facts().may_be_bare {
+            return None;
+        }
+        registered.sealer(material).ok()?.bare().map(|value| Sha256::digest(value).into())
+    }
+
     /// The parts of a payload of this scheme, for a person; `None` where there is no such scheme.
     /// Where the value is bare, `scheme` is `None`.
     ///
@@ -58,12 +99,6 @@ impl Registry {
             None => Payload::Bare(payload),
         };
         Some((found.facts(), found.explain(payload)))
-    }
-
-    /// The scheme of this name.
-    #[cfg(feature = "config")]
-    pub(crate) fn registered(&self, id: &str) -> Option<&dyn Registered> {
-        self.schemes.iter().find(|scheme| scheme.facts().id == id).map(AsRef::as_ref)
     }
 
     /// The place and the facts of the scheme of this name.

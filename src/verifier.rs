@@ -3,12 +3,13 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    error::Failure,
+    error::{BackendError, Failure, Reject},
+    id::{ClientName, KeyId},
     policy::Service,
     replay::{MemoryReplay, ReplayStore},
     request::Request,
     time::Clock,
-    verify::{Checked, Snapshot, Verified},
+    verify::{Checked, Rejected, Rules, Snapshot, Verified},
 };
 
 /// Verifies requests for its services.
@@ -41,7 +42,7 @@ pub struct Verifier {
 impl Verifier {
     /// The service of this name.
     pub fn service(&self, name: &str) -> Option<Guard<'_>> {
-        Some(Guard { verifier: self, service: self.snapshot.service(name)? })
+        Some(Guard { verifier: self, rules: self.snapshot.rules(name)? })
     }
 
     /// Keys and policy, for those who judge themselves.
@@ -59,16 +60,16 @@ impl Verifier {
 }
 
 /// Stands before one service.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Guard<'v> {
     verifier: &'v Verifier,
-    service: &'v Service,
+    rules: Rules<'v>,
 }
 
-impl Guard<'_> {
-    /// The rules of the service.
-    pub fn service(&self) -> &Service {
-        self.service
+impl<'v> Guard<'v> {
+    /// The service.
+    pub fn service(&self) -> &'v Service {
+        self.rules.service()
     }
 
     /// Accepts or refuses a request. Where the request has its body, that is compared too;
@@ -78,38 +79,110 @@ impl Guard<'_> {
     ///
     /// [`Failure`], of which a peer learns nothing but "refused" or "not now".
     pub async fn verify(&self, request: &Request<'_>) -> Result<Verified, Failure> {
-        let Verifier { snapshot, replay, clock } = self.verifier;
+        Ok(self.judge(request).await?)
+    }
+
+    /// [`Self::verify`] for a caller that keeps a log: a refusal says whose key was proved.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], which is not for the peer.
+    pub async fn judge(&self, request: &Request<'_>) -> Result<Verified, Refused> {
+        let Verifier { replay, clock, .. } = self.verifier;
         let now = clock.now();
-        let verified = match snapshot.check(self.service, request, now)? {
+        let verified = match self.rules.check(request, now)? {
             Checked::Verified(verified) => verified,
             Checked::FirstUse(unclaimed) => {
+                let proved = Some(unclaimed.proved());
                 let claim = unclaimed.claim(now);
                 let answer = match replay {
                     Replay::Memory(memory) => memory.claim_now(&claim),
                     Replay::Store(store) => store.claim(&claim).await,
                 };
-                unclaimed.settle(answer, clock.now())?
+                let settled = unclaimed.settle(answer, clock.now());
+                settled.map_err(|failure| Refused { failure, proved })?
             }
         };
-        match request.body {
-            Some(content) => Ok(verified.with_body(content)?),
-            None => Ok(verified),
+        let Some(content) = request.body else { return Ok(verified) };
+        let proved = Some(verified.proved());
+        verified.with_body(content).map_err(|reason| Refused { failure: reason.into(), proved })
+    }
+}
+
+impl fmt::Debug for Guard<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Guard({})", self.service().name())
+    }
+}
+
+/// A failure, for the log.
+#[derive(Debug)]
+pub struct Refused {
+    failure: Failure,
+    proved: Option<(ClientName, KeyId)>,
+}
+
+impl Refused {
+    /// What the peer is answered by.
+    pub fn failure(&self) -> &Failure {
+        &self.failure
+    }
+
+    /// The client, only where its key was proved.
+    pub fn client(&self) -> Option<&str> {
+        self.proved.as_ref().map(|(client, _)| client.as_str())
+    }
+
+    /// The key, only where it was proved.
+    pub fn key_id(&self) -> Option<&str> {
+        self.proved.as_ref().map(|(_, key_id)| key_id.as_str())
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.proved {
+            Some((client, key_id)) => write!(f, "{} (client {client}, key {key_id})", self.failure),
+            None => fmt::Display::fmt(&self.failure, f),
         }
+    }
+}
+
+impl std::error::Error for Refused {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.failure)
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        refused.failure
+    }
+}
+
+impl From<Reject> for Refused {
+    fn from(reason: Reject) -> Self {
+        Self { failure: reason.into(), proved: None }
+    }
+}
+
+impl From<BackendError> for Refused {
+    fn from(error: BackendError) -> Self {
+        Self { failure: error.into(), proved: None }
+    }
+}
+
+impl From<Rejected<'_>> for Refused {
+    fn from(rejected: Rejected<'_>) -> Self {
+        let proved = rejected.proved().map(|key| (*key.client(), *key.id()));
+        Self { failure: rejected.into(), proved }
     }
 }
 
 /// Where used credentials are remembered. The memory of this process is asked without a future on
 /// the heap.
+#[derive(Debug)]
 pub(crate) enum Replay {
     Memory(MemoryReplay),
     Store(Arc<dyn ReplayStore>),
-}
-
-impl fmt::Debug for Replay {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Memory(memory) => memory.fmt(f),
-            Self::Store(_) => f.write_str("ReplayStore"),
-        }
-    }
 }

@@ -14,9 +14,9 @@ use std::{
 };
 
 use keyscheme::{
-    AcceptConfig, Cbc1, Ecb0, Failure, Gcm1, Hmac1, Issuer, KeyConfig, KeyState, ManualClock,
-    Material, MemoryReplay, OsRandom, Presented, Registry, Reject, Request, ServiceConfig,
-    UnixTime, Verified, Verifier, VerifierBuilder,
+    AcceptConfig, Failure, Issuer, KeyConfig, KeyState, ManualClock, Material, MemoryReplay,
+    OsRandom, Presented, Registry, Reject, Request, ServiceConfig, UnixTime, Verified, Verifier,
+    VerifierBuilder,
 };
 
 const NOW: UnixTime = UnixTime(1_700_000_000);
@@ -35,13 +35,7 @@ fn material(scheme: &str, id: &str, api_key: &str) -> Material {
 
 fn issuer(scheme: &str, id: &str, api_key: &str) -> Issuer {
     let material = material(scheme, id, api_key);
-    let issuer = match scheme {
-        "cbc1" => Issuer::new(Cbc1, "stt", id, &material),
-        "ecb0" => Issuer::new(Ecb0, "stt", id, &material),
-        "gcm1" => Issuer::new(Gcm1, "stt", id, &material),
-        "hmac1" => Issuer::new(Hmac1, "stt", id, &material),
-        other => panic!("no issuer for {other}"),
-    };
+    let issuer = Registry::default().issuer(scheme, "stt", id, &material);
     issuer.expect("sound material").clock(Arc::new(ManualClock::new(NOW)))
 }
 
@@ -270,4 +264,10 @@ fn an_allocation_would_be_seen() {
         assert!(verdict.is_ok());
         assert_eq!(allocations, 1, "one boxed future");
     }
+}
+
+#[test]
+fn all_schemes_are_here() {
+    let registered: Vec<_> = Registry::default().facts().map(|facts| facts.id).collect();
+    assert_eq!(registered, SCHEMES);
 }

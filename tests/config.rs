@@ -60,6 +60,51 @@ fn sound() -> String {
     format!("{SERVICE}{KEY}{SECRET}")
 }
 
+/// What a wrong entry hides of others is nothing.
+#[test]
+fn a_mistake_hides_no_other() {
+    let with = |accept: &str| mistakes(&sound().replacen("[\"hmac1\"]", accept, 1)).join("\n");
+    let found = with("[7, \"hmac2\", \"ecb0\", \"hmac1\"]");
+    for said in ["accept[0]: is an integer", "accept[1]: \"hmac2\"", "accept[2].until: is missing"]
+    {
+        assert!(found.contains(said), "{said}\nis not in\n{found}");
+    }
+    let found = mistakes("[service.\"S T\"]\nx = 1\n").join("\n");
+    for said in ["service.S T: is no name", "service.S T.x: is not known"] {
+        assert!(found.contains(said), "{said}\nis not in\n{found}");
+    }
+    let pair = |id: &str| {
+        format!(
+            "[[client.{id}.key]]\nid = \"{id}\"\nscheme = \"ecb0\"\n\
+             cipher-key = {{ vault = \"x:16\" }}\napi-key = {{ vault = \"y:9\" }}\n"
+        )
+    };
+    let text =
+        sound().replacen("issue = \"hmac1\"", "issue = \"ecb1\"", 1) + &pair("a") + &pair("b");
+    let found = mistakes(&text).join("\n");
+    for said in ["\"ecb1\" is no scheme", "client.b.key[0]: \"b\" has the same value as \"a\""] {
+        assert!(found.contains(said), "{said}\nis not in\n{found}");
+    }
+}
+
+/// Nothing that was named is waited for, or read without end, or makes the process die.
+#[test]
+fn no_configuration_hangs_or_aborts() {
+    let capacity = |n: &str| format!("[replay]\ncapacity = {n}\n{}", sound());
+    for n in ["1000000000000", "4611686018427387904", "9223372036854775807"] {
+        let found = mistakes(&capacity(n)).join("\n");
+        assert!(found.contains("2:1: replay.capacity: there is no memory for"), "{found}");
+    }
+    if cfg!(unix) {
+        let text = sound().replace("vault = \"x:32\"", "file = \"/dev/zero\"");
+        let found = mistakes(&text).join("\n");
+        assert!(found.contains("is not a regular file"), "{found}");
+        let text = format!("[secrets]\ndotenv = \"/dev/zero\"\n{}", sound());
+        let found = mistakes(&text).join("\n");
+        assert!(found.contains("is not a regular file"), "{found}");
+    }
+}
+
 #[test]
 fn what_is_sound_loads() {
     let config = parse(&sound()).unwrap();
@@ -374,7 +419,7 @@ fn files_that_are_not_a_secret_are_refused() {
         ("two", "has 33 bytes; give 32 bytes; likely cause: a stray newline"),
         ("empty", "has 0 bytes; give 32 bytes; likely cause: an empty"),
         ("huge", "longer than 64 KiB"),
-        (".", "irectory"),
+        (".", "not a regular file"),
     ] {
         let text = sound().replace("vault = \"x:32\"", &format!("file = \"{file}\""));
         let found = parse_in(&directory, &text).unwrap_err().to_string();
@@ -401,7 +446,10 @@ fn a_dotenv_file_is_blamed_once_and_exactly() {
         .replace("vault = \"x:32\"", "env = \"KEYSCHEME_NOT_SET\"");
     for (file, said) in [
         (None, "No such file"),
-        (Some("A=b\nB=c d\n"), "line 2 is not NAME=value; put a value with a space"),
+        (
+            Some("A=b\nB=c d\n"),
+            "line 2 has a value that readers of such files understand differently; put it in single",
+        ),
         (Some("A=b\n\n#A=c\nexport A=d\n"), "line 4 sets what line 1 has set; keep one"),
     ] {
         let path = directory.join("z.env");
@@ -427,7 +475,7 @@ fn issuers_are_refused_with_what_there_is() {
             Some("gcm1"),
             "client.main: has no active key under gcm1; add one, or name a scheme that it has: hmac1",
         ),
-        ("stt", "main", Some("zzz"), "scheme \"zzz\": there is none; known: ecb0"),
+        ("stt", "main", Some("zzz"), "scheme: \"zzz\" is no scheme; known: ecb0"),
     ] {
         let error = config.issuer(service, client, scheme).unwrap_err().to_string();
         assert!(error.contains(said), "{error}");

@@ -29,9 +29,8 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use keyscheme::{
-    AcceptConfig, BackendError, Cbc1, Ecb0, Encoding, Failure, Gcm1, Hmac1, Issuer, KeyConfig,
-    Loader, ManualClock, Material, Presented, Random, Registry, Request, ServiceConfig, UnixTime,
-    Verified, Verifier,
+    AcceptConfig, BackendError, Ecb0, Encoding, Failure, Issuer, KeyConfig, Loader, ManualClock,
+    Material, Presented, Random, Registry, Request, ServiceConfig, UnixTime, Verified, Verifier,
 };
 use tokio::{net::TcpListener, runtime::Runtime};
 
@@ -484,12 +483,7 @@ impl Case {
 
     fn issuer(&self) -> Issuer {
         let (service, id, material) = (&self.service, self.id, self.material());
-        let issuer = match self.scheme {
-            "cbc1" => Issuer::new(Cbc1, service, id, &material),
-            "ecb0" => Issuer::new(Ecb0, service, id, &material),
-            "gcm1" => Issuer::new(Gcm1, service, id, &material),
-            _ => Issuer::new(Hmac1, service, id, &material),
-        };
+        let issuer = Registry::default().issuer(self.scheme, service, id, &material);
         let issuer =
             issuer.expect("an issuer").clock(Arc::new(ManualClock::new(UnixTime(self.ts))));
         if self.covered { issuer } else { issuer.uncovered_body() }

@@ -31,6 +31,7 @@ pub(super) fn key_mistakes(registry: &Registry, keys: &[(String, KeyConfig)]) ->
     let mut ids: HashMap<&str, &str> = HashMap::new();
     let mut active: HashMap<(&str, &str), &str> = HashMap::new();
     let mut uses: HashMap<&[u8], (&Field, &str, String)> = HashMap::new();
+    let mut values: HashMap<[u8; 32], (&str, &str)> = HashMap::new();
     let mut bad_clients: HashSet<&str> = HashSet::new();
     for ((client, key), path) in keys.iter().zip(&paths) {
         if let Err(error) = ClientName::new(client)
@@ -78,6 +79,15 @@ pub(super) fn key_mistakes(registry: &Registry, keys: &[(String, KeyConfig)]) ->
         mistakes.extend(wrong.into_iter().map(|error| {
             Mistake::new(format!("{path}.{}", error.field), error.problem, error.remedy)
         }));
+        // Whose would a request be, if two keys had one value?
+        let value = registry.bare_digest(facts.id, &key.material);
+        let same = value.and_then(|value| values.insert(value, (path, &key.id)));
+        if let Some((other, other_id)) = same {
+            let problem = format!("{:?} has the same value as {other_id:?}, {other}", key.id);
+            let remedy =
+                "a request could not be told to be of one: change one API key, or remove one key";
+            mistakes.push(Mistake::new(path, problem, remedy));
+        }
         for field in facts.fields.iter().filter(|field| field.reuse != Reuse::Anywhere) {
             let Ok(bytes) = key.material.get(field) else { continue };
             let here = format!("{path}.{}", field.name);
@@ -120,23 +130,4 @@ pub(super) fn add_key(
     column
         .push(record, &key.material)
         .map_err(|e| Mistake::new(format!(".{}", e.field), e.problem, e.remedy))
-}
-
-/// Keys whose bare values are equal: whose would a request be?
-pub(super) fn equal_values(ring: &Ring) -> Vec<Mistake> {
-    let columns = ring.columns().iter().filter(|column| column.facts().may_be_bare);
-    columns
-        .flat_map(|column| {
-            let mut owners: HashMap<&[u8], &KeyRecord> = HashMap::new();
-            column.records().enumerate().filter_map(move |(slot, record)| {
-                let value = column.keys().bare(slot)?;
-                let other = owners.insert(value, record)?;
-                Some(Mistake::new(
-                    format!("client.{}.key {:?}", record.client, record.id),
-                    format!("has the same value as client.{}.key {:?}", other.client, other.id),
-                    "a request could not be told to be of one: change one API key, or remove one key",
-                ))
-            })
-        })
-        .collect()
 }

@@ -11,11 +11,11 @@ use std::sync::Arc;
 
 pub use self::describe::{AcceptConfig, KeyConfig, ServiceConfig};
 use self::{
-    keys::{add_key, equal_values, key_mistakes, key_paths},
+    keys::{add_key, key_mistakes, key_paths},
     services::services,
 };
 use crate::{
-    error::{BackendError, ConfigError, Mistake},
+    error::{ConfigError, Mistake},
     key::Ring,
     random::{OsRandom, Random},
     registry::Registry,
@@ -134,8 +134,8 @@ impl VerifierBuilder {
         // What could not be read has been reported where it was read.
         let complete = self.keys.iter().all(|(_, key)| key.material.is_readable());
         let sound = mistakes.is_empty() && complete;
-        let parts = if sound { Some(self.assemble(&mut mistakes)) } else { None };
-        let built = parts.and_then(Result::ok).map(|(ring, replay, builder)| Verifier {
+        let parts = if sound { self.assemble(&mut mistakes) } else { None };
+        let built = parts.map(|(ring, replay, builder)| Verifier {
             snapshot: Snapshot { ring, services },
             replay,
             clock: builder.clock,
@@ -143,38 +143,30 @@ impl VerifierBuilder {
         ConfigError::unless(mistakes, built)
     }
 
-    fn assemble(mut self, mistakes: &mut Vec<Mistake>) -> Result<(Ring, Replay, Self), ()> {
-        let no_random = |error: BackendError| {
-            Mistake::new(
-                "random",
-                error.to_string(),
-                "a generator of the operating system is needed",
-            )
-        };
-        let mut seed = [0; 8];
-        if let Err(error) = self.random.fill(&mut seed) {
-            mistakes.push(no_random(error));
-            return Err(());
+    /// The parts that cannot be made without randomness and memory; `None` where one of them cannot.
+    fn assemble(mut self, mistakes: &mut Vec<Mistake>) -> Option<(Ring, Replay, Self)> {
+        let (mut seed, mut key) = ([0; 8], [0; 16]);
+        if let Err(error) = self.random.fill(&mut seed).and_then(|()| self.random.fill(&mut key)) {
+            let remedy = "a generator of the operating system is needed";
+            mistakes.push(Mistake::new("random", error.to_string(), remedy));
+            return None;
         }
-        let mut ring = Ring::new(&self.registry.schemes, u64::from_ne_bytes(seed));
+        let of = |id: &str| self.keys.iter().filter(|(_, key)| key.scheme == id).count();
+        let rooms: Vec<usize> = self.registry.facts().map(|facts| of(facts.id)).collect();
+        let mut ring = Ring::new(&self.registry.schemes, &rooms, u64::from_ne_bytes(seed));
         let paths = key_paths(&self.keys);
         for ((client, key), path) in self.keys.iter().zip(&paths) {
             if let Err(mistake) = add_key(&mut ring, &self.registry, client, key) {
                 mistakes.push(Mistake { path: format!("{path}{}", mistake.path), ..mistake });
             }
         }
-        let ring = ring.indexed();
-        mistakes.extend(equal_values(&ring));
-        let replay = match self.replay.take() {
-            Some(replay) => replay,
-            None => match MemoryReplay::new(self.capacity, self.random.as_ref()) {
-                Ok(memory) => Replay::Memory(memory),
-                Err(error) => {
-                    mistakes.push(no_random(error));
-                    return Err(());
-                }
-            },
+        let memory = || MemoryReplay::with_key(self.capacity, &key).map(Replay::Memory);
+        let Some(replay) = self.replay.take().or_else(memory) else {
+            let problem = format!("there is no memory for {} claims", self.capacity);
+            let remedy = "lower it: a claim takes 21 bytes";
+            mistakes.push(Mistake::new("replay.capacity", problem, remedy));
+            return None;
         };
-        Ok((ring, replay, self))
+        Some((ring.indexed(), replay, self))
     }
 }

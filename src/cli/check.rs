@@ -3,7 +3,7 @@
 use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
 use keyscheme::{
-    Accepted, Clock, Config, KeyId, KeyRecord, KeyState, MaxAge, Service, SingleUse, SystemClock,
+    Accepted, Clock, Config, KeyId, KeyRecord, KeyState, MaxAge, Rules, SingleUse, SystemClock,
     UnixTime,
 };
 
@@ -25,8 +25,8 @@ impl Check {
         let config = load(&self.file, Arc::new(SystemClock)).await?;
         let now = SystemClock.now();
         let mut notes = Vec::new();
-        for service in config.verifier().snapshot().services() {
-            print(format_args!("{}", describe(&config, service, now, &mut notes)))?;
+        for rules in config.verifier().snapshot().services() {
+            print(format_args!("{}", describe(rules, now, &mut notes)))?;
         }
         notes.extend(idle_keys(&config));
         if let Some(memory) = config.verifier().memory() {
@@ -45,12 +45,12 @@ impl Check {
 }
 
 /// The table of one service.
-fn describe(config: &Config, service: &Service, now: UnixTime, notes: &mut Vec<String>) -> String {
-    let snapshot = config.verifier().snapshot();
+fn describe(rules: Rules<'_>, now: UnixTime, notes: &mut Vec<String>) -> String {
+    let service = rules.service();
     let mut text = format!("service {}, header {}", service.name(), service.header());
     let head = ["CLIENT", "KEY ID", "SCHEME", "STATE", "ACCEPTED UNTIL", "PROVES"];
     let mut rows = vec![head.map(str::to_owned)];
-    for accepted in snapshot.accepted(service) {
+    for accepted in rules.accepted() {
         let id = accepted.facts().id;
         if accepted.is_issued() {
             text += &format!(", issue {id}");
@@ -120,7 +120,7 @@ fn idle_keys(config: &Config) -> Vec<String> {
     let services = snapshot.services();
     let accepted: HashSet<&KeyId> = services
         .iter()
-        .flat_map(|service| snapshot.accepted(service))
+        .flat_map(Rules::accepted)
         .flat_map(|accepted| accepted.keys())
         .map(KeyRecord::id)
         .collect();
@@ -130,14 +130,16 @@ fn idle_keys(config: &Config) -> Vec<String> {
 
 /// Columns as wide as their widest cell.
 pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
     let mut text = String::new();
     for row in rows {
-        let mut line = String::from(" ");
-        for (i, cell) in row.iter().enumerate() {
-            let width = rows.iter().filter_map(|row| row.get(i)).map(|c| c.chars().count()).max();
-            line += &format!(" {cell:<width$} ", width = width.unwrap_or(0));
-        }
-        text += line.trim_end();
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("  {cell:<width$}"));
+        text += cells.collect::<String>().trim_end();
         text.push('\n');
     }
     text

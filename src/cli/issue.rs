@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use keyscheme::{Request, SealError};
+use keyscheme::SealError;
 
-use super::{Bound, Status, Unusable, at, clock, load, print};
+use super::{Bound, Status, Unusable, at, clock, load, note, print};
 
 /// Prints a header value for one request.
 ///
@@ -49,10 +49,17 @@ impl Issue {
             .issuer(&self.service, &self.client, self.scheme.as_deref())
             .map_err(|error| at(&self.config, &error))?;
         let facts = config.registry().facts().find(|facts| facts.id == issuer.scheme());
-        let snapshot = config.verifier().snapshot();
-        let service = snapshot.service(&self.service);
-        if !service.is_some_and(|s| snapshot.accepted(s).any(|a| a.facts().id == issuer.scheme())) {
-            eprintln!("note: {} does not accept {}", self.service, issuer.scheme());
+        let rules = config.verifier().snapshot().rules(&self.service);
+        let entry =
+            rules.and_then(|rules| rules.accepted().find(|a| a.facts().id == issuer.scheme()));
+        let now = clock(self.bound.at).now();
+        let open = entry.filter(|entry| entry.until().is_none_or(|until| now < until));
+        let accepted = open.is_some_and(|entry| {
+            entry.clients().is_none_or(|some| some.iter().any(|name| name.as_str() == self.client))
+        });
+        if !accepted {
+            let (service, client) = (&self.service, &self.client);
+            note(&format!("{service} does not accept {} from {client} now", issuer.scheme()));
         }
         if facts.is_some_and(|facts| facts.may_be_bare) && !self.tagged {
             issuer = issuer.bare();
@@ -61,7 +68,7 @@ impl Issue {
             issuer = issuer.uncovered_body();
         }
         let body = self.bound.body()?;
-        let request = Request::new(&self.bound.method, &self.bound.target).body(&body);
+        let request = self.bound.request().body(&body);
         let issued = issuer.issue(&request).map_err(|error| match error {
             SealError::Unbindable => Unusable(format!(
                 "{error}; --method is {:?}, --target {:?}",

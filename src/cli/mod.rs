@@ -8,15 +8,16 @@ mod key;
 mod verify;
 
 use std::{
+    ffi::OsString,
     fmt,
-    io::{self, Read},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
 };
 
 use clap::{Parser, Subcommand};
-use keyscheme::{Clock, Config, ConfigError, Loader, ManualClock, SystemClock, UnixTime};
+use keyscheme::{Clock, Config, ConfigError, Loader, ManualClock, Request, SystemClock, UnixTime};
 
 /// API keys between services in one HTTP header, and a safe way from AES-ECB to modern schemes.
 ///
@@ -60,7 +61,18 @@ impl<E: fmt::Display> From<E> for Unusable {
 }
 
 pub(crate) fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) if error.exit_code() == 0 => error.exit(),
+        Err(error) => {
+            // One line, as every other error has.
+            let text = error.render().to_string();
+            let paragraphs = text.split("\n\n").take(2).map(str::trim);
+            let words = paragraphs.flat_map(str::split_whitespace).collect::<Vec<_>>();
+            complain(&format!("{}; see --help", words.join(" ")));
+            return ExitCode::from(Status::Unusable as u8);
+        }
+    };
     let runtime = tokio::runtime::Runtime::new();
     let outcome = runtime.map_err(Unusable::from).and_then(|runtime| {
         runtime.block_on(async {
@@ -75,16 +87,35 @@ pub(crate) fn run() -> ExitCode {
         })
     });
     let status = outcome.unwrap_or_else(|Unusable(why)| {
-        eprintln!("{why}");
+        if !why.is_empty() {
+            complain(&why);
+        }
         Status::Unusable
     });
     ExitCode::from(status as u8)
 }
 
-/// Writes to standard output. A reader that went away ends the work without a word.
+/// Writes a line to standard output.
 fn print(text: fmt::Arguments<'_>) -> Result<(), Unusable> {
-    use io::Write;
-    writeln!(io::stdout(), "{text}").map_err(Unusable::from)
+    written(writeln!(io::stdout(), "{text}"))
+}
+
+/// What became of writing. A reader that went away ends the work without a word.
+fn written(result: io::Result<()>) -> Result<(), Unusable> {
+    result.map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Unusable(String::new()),
+        _ => Unusable(format!("standard output: {error}")),
+    })
+}
+
+/// Writes a line to standard error, where there is one that can be written.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// What a user should know besides the answer.
+fn note(text: &str) {
+    complain(&format!("note: {text}"));
 }
 
 /// A configuration, or its mistakes with the file's name before each.
@@ -113,11 +144,11 @@ fn clock(at: Option<u64>) -> Arc<dyn Clock> {
 struct Bound {
     /// The method of the request.
     #[arg(long, value_name = "METHOD", default_value = "", hide_default_value = true)]
-    method: String,
+    method: OsString,
 
     /// The request target: the path and, where there is a ?, the ? and all after it.
     #[arg(long, value_name = "TARGET", default_value = "", hide_default_value = true)]
-    target: String,
+    target: OsString,
 
     /// The file that holds the request's content, or - for standard input. Without it, the content is empty.
     #[arg(long, value_name = "FILE")]
@@ -132,8 +163,13 @@ impl Bound {
     /// A note to standard error where a scheme that is bound to the request was not given one.
     fn note_missing(&self) {
         if self.method.is_empty() || self.target.is_empty() {
-            eprintln!("note: a scheme that covers the request needs --method and --target");
+            note("a scheme that covers the request needs --method and --target");
         }
+    }
+
+    /// The request, without its body.
+    fn request(&self) -> Request<'_> {
+        Request::new(self.method.as_encoded_bytes(), self.target.as_encoded_bytes())
     }
 
     fn body(&self) -> Result<Vec<u8>, Unusable> {

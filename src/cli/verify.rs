@@ -10,7 +10,7 @@ use std::{
 use keyscheme::{Clock, Failure, Guard, ManualClock, Presented, Request, SystemClock, UnixTime};
 use serde::{Deserialize, Serialize};
 
-use super::{Bound, Status, Unusable, load, print};
+use super::{Bound, Status, Unusable, load, print, written};
 
 /// Judges a header value as the service would, and prints one JSON object.
 ///
@@ -73,12 +73,9 @@ enum Outcome<'a> {
 #[serde(deny_unknown_fields)]
 struct Line {
     credential: Values,
-    #[serde(default)]
-    method: String,
-    #[serde(default)]
-    target: String,
-    #[serde(default)]
-    body: String,
+    method: Option<String>,
+    target: Option<String>,
+    body: Option<String>,
     at: Option<u64>,
 }
 
@@ -96,7 +93,7 @@ impl Verify {
         let verifier = config.verifier();
         let Some(guard) = verifier.service(&self.service) else {
             let names = verifier.snapshot().services();
-            let names: Vec<_> = names.iter().map(|service| service.name().as_str()).collect();
+            let names: Vec<_> = names.iter().map(|rules| rules.service().name().as_str()).collect();
             let why = format!("--service {:?}: no such service; there are: ", self.service);
             return Err(Unusable(why + &names.join(", ")));
         };
@@ -106,9 +103,7 @@ impl Verify {
         clock.set(self.bound.at.map_or_else(|| SystemClock.now(), UnixTime));
         let body = self.bound.body()?;
         let credential = self.credential.unwrap_or_default();
-        let request = Request::new(&self.bound.method, &self.bound.target)
-            .credential(credential.as_encoded_bytes())
-            .body(&body);
+        let request = self.bound.request().credential(credential.as_encoded_bytes()).body(&body);
         judge(guard, &request, |outcome| {
             if matches!(outcome, Outcome::Rejected { reason: "bad-credential", .. }) {
                 self.bound.note_missing();
@@ -172,12 +167,12 @@ async fn lines(guard: Guard<'_>, clock: &ManualClock) -> Result<Status, Unusable
     let mut number = 0;
     loop {
         line.clear();
-        if (&mut input).take(LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
+        if (&mut input).take(LONGEST_LINE + 1).read_until(b'\n', &mut line)? == 0 {
             return Ok(status);
         }
-        if line.len() as u64 == LONGEST_LINE && !line.ends_with(b"\n") {
+        let whole = line.len() as u64 <= LONGEST_LINE;
+        if !whole && !line.ends_with(b"\n") {
             input.skip_until(b'\n')?;
-            line.clear();
         }
         let mut tell = |outcome: Outcome<'_>| {
             if matches!(outcome, Outcome::Error { .. } | Outcome::Unavailable { .. }) {
@@ -185,11 +180,14 @@ async fn lines(guard: Guard<'_>, clock: &ManualClock) -> Result<Status, Unusable
             }
             let mut text = serde_json::to_vec(&outcome)?;
             text.push(b'\n');
-            output.write_all(&text)?;
-            Ok(output.flush()?)
+            written(output.write_all(&text).and_then(|()| output.flush()))
         };
         number += 1;
-        match parse(&line, number) {
+        let parsed = match whole {
+            true => parse(&line, number),
+            false => Err(format!("line {number} is longer than 16 MiB")),
+        };
+        match parsed {
             Err(detail) => tell(Outcome::Error { detail })?,
             Ok(line) => {
                 clock.set(line.at.map_or_else(|| SystemClock.now(), UnixTime));
@@ -199,8 +197,10 @@ async fn lines(guard: Guard<'_>, clock: &ManualClock) -> Result<Status, Unusable
                         Presented::from_lines(values.iter().map(String::as_bytes))
                     }
                 };
-                let request =
-                    Request::new(&line.method, &line.target).presented(presented).body(&line.body);
+                let [method, target, body] = [line.method, line.target, line.body];
+                let (method, target) = (method.unwrap_or_default(), target.unwrap_or_default());
+                let body = body.unwrap_or_default();
+                let request = Request::new(&method, &target).presented(presented).body(&body);
                 judge(guard, &request, tell).await?;
             }
         }

@@ -1,12 +1,19 @@
 //! `.env` files, read so that what one reader sees is what every other sees.
 //!
-//! Readers disagree on what `$` and `\` mean outside single quotes, and on which of two lines of one
-//! name counts. Where a secret depends on that, a verifier that reads another value than its callers
-//! would refuse them all, so such a file is an error and not a guess.
+//! ```text
+//! line  = [ "export " ] name "=" value [ " #" comment ] / "#" comment / ""
+//! name  = ( ALPHA / "_" ) *( ALPHA / DIGIT / "_" )
+//! value = "'" any but ' and \ "'"  /  DQUOTE any but " \ $ DQUOTE  /  any but space ' " \ $ ` and #
+//! ```
+//!
+//! Readers differ in the rest: escapes, what `$` means, where a comment begins, values over several
+//! lines, which of two lines with one name counts. Where a secret depends on that, a verifier that reads
+//! another value than its callers would refuse them all. So it is an error here and not a guess, and
+//! that is why this file is not read by a crate that guesses.
 
 use std::{collections::HashMap, path::Path};
 
-use crate::secret::Secret;
+use crate::{secret::Secret, source::read_at_most};
 
 /// Why a `.env` file is not used.
 #[derive(Debug)]
@@ -17,59 +24,70 @@ pub(super) struct Fault {
 
 /// The variables of a `.env` file.
 pub(super) fn read(path: &Path) -> Result<Vec<(String, Secret)>, Fault> {
-    let unreadable =
-        |problem| Fault { problem, remedy: "name a readable file of NAME=value lines" };
-    let text = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
-    // A secret may be of any bytes elsewhere, but these files are text.
-    let text = Secret::from(text);
-    let text = std::str::from_utf8(text.expose()).map_err(|_| unreadable("is not UTF-8".into()))?;
-    let mut names: HashMap<&str, usize> = HashMap::new();
+    let unusable =
+        |problem: String| Fault { problem, remedy: "name a readable file of NAME=value" };
+    let content = read_at_most(path, LONGEST).map_err(|error| unusable(error.to_string()))?;
+    let text =
+        std::str::from_utf8(content.expose()).map_err(|_| unusable("is not UTF-8".into()))?;
+    parse(text)
+}
+
+const LONGEST: usize = 1 << 20;
+
+fn parse(text: &str) -> Result<Vec<(String, Secret)>, Fault> {
+    let mut variables = Vec::new();
+    let mut lines_of: HashMap<&str, usize> = HashMap::new();
     for (number, line) in (1..).zip(text.lines()) {
-        if let Some(c) = ambiguous(line) {
-            return Err(Fault {
-                problem: format!("line {number} has a {c:?}, which readers understand differently"),
-                remedy: "put a value with $ in single quotes, and one with \\ in a file of its own",
-            });
+        let fault = |problem: &str, remedy| {
+            Err(Fault { problem: format!("line {number} {problem}"), remedy })
+        };
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
         }
-        if let Some(first) = name_of(line).and_then(|name| names.insert(name, number)) {
-            return Err(Fault {
-                problem: format!("line {number} sets what line {first} has set"),
-                remedy: "keep one of them: readers differ in which one counts",
-            });
+        let assignment = line.strip_prefix("export ").unwrap_or(line).split_once('=');
+        let Some((name, value)) = assignment.filter(|(name, _)| is_name(name.trim_end())) else {
+            return fault(
+                "is not NAME=value",
+                "write NAME=value, with a name of letters, digits and _",
+            );
+        };
+        let Some(value) = value_of(value.trim_start()) else {
+            return fault(
+                "has a value that readers of such files understand differently",
+                "put it in single quotes, or in a file of its own where it holds ' or \\",
+            );
+        };
+        let name = name.trim_end();
+        if let Some(first) = lines_of.insert(name, number) {
+            let problem = format!("sets what line {first} has set");
+            return fault(&problem, "keep one of them: readers differ in which one counts");
         }
+        variables.push((name.to_owned(), Secret::from(value)));
     }
-    dotenvy::from_read_iter(text.as_bytes())
-        .map(|variable| match variable {
-            Ok((name, value)) => Ok((name, Secret::from(value))),
-            // The error holds the line or its end, which may be a secret.
-            Err(dotenvy::Error::LineParse(line, _)) => {
-                let here = |text: &str| text.trim_end().ends_with(line.trim_end());
-                let number = text.lines().position(here);
-                let place = number.map_or_else(String::new, |i| format!("line {} ", i + 1));
-                Err(Fault {
-                    problem: format!("{place}is not NAME=value"),
-                    remedy: "put a value with a space or a quote in single quotes",
-                })
-            }
-            Err(_) => Err(unreadable("cannot be read".into())),
-        })
-        .collect()
+    Ok(variables)
 }
 
-/// The name that a line sets.
-fn name_of(line: &str) -> Option<&str> {
-    let (name, _) = line.split_once('=')?;
-    let name = name.trim();
-    let name = name.strip_prefix("export ").unwrap_or(name).trim();
-    (!name.starts_with('#')).then_some(name)
+fn is_name(name: &str) -> bool {
+    let in_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    !name.starts_with(|c: char| c.is_ascii_digit()) && !name.is_empty() && name.chars().all(in_name)
 }
 
-/// A character of a value that readers understand differently.
-fn ambiguous(line: &str) -> Option<char> {
-    name_of(line)?;
-    let value = line.split_once('=')?.1.trim();
-    let quoted = value.len() >= 2 && value.starts_with('\'') && value.ends_with('\'');
-    value.chars().find(|c| *c == '\\' || *c == '$' && !quoted)
+/// The value, where there can be no doubt of it.
+fn value_of(text: &str) -> Option<&str> {
+    let quoted = |quote| text.strip_prefix(quote).and_then(|rest: &str| rest.split_once(quote));
+    let (value, rest, doubtful): (_, _, &[char]) = if let Some((value, rest)) = quoted('\'') {
+        (value, rest, &['\\'])
+    } else if let Some((value, rest)) = quoted('"') {
+        (value, rest, &['\\', '$'])
+    } else {
+        let end = text.find(char::is_whitespace).unwrap_or(text.len());
+        let (value, rest) = text.split_at_checked(end)?;
+        (value, rest, &['\\', '$', '\'', '"', '`', '#'])
+    };
+    let comment = rest.trim_start();
+    let ends = rest.is_empty() || comment.len() < rest.len() && comment.starts_with('#');
+    (ends && !value.contains(doubtful)).then_some(value)
 }
 
 #[cfg(test)]
@@ -78,19 +96,49 @@ mod tests {
 
     #[test]
     fn only_what_every_reader_reads_alike_is_read() {
-        for good in ["A=b", "A='a$b'", "export A=b", "# $A=\\", "A=\"b c\"", "", "A=b#c", "A=가"] {
-            assert_eq!(ambiguous(good), None, "{good}");
+        for (line, value) in [
+            ("A=b", "b"),
+            ("A = b", "b"),
+            ("export A=b", "b"),
+            ("A='a$b # \"c'", "a$b # \"c"),
+            ("A=\"b c's\"", "b c's"),
+            ("A=a=b==", "a=b=="),
+            ("A=가 # a note", "가"),
+            ("A=", ""),
+            ("A=''", ""),
+            ("A=+/b64==", "+/b64=="),
+        ] {
+            let variables = parse(line).unwrap();
+            assert_eq!(variables[0].0, "A", "{line}");
+            assert_eq!(variables[0].1.expose(), value.as_bytes(), "{line}");
         }
-        for bad in ["A=a$b", "A=\"a$b\"", "A=a\\b", "A='a\\b'", "A=${B}"] {
-            assert!(ambiguous(bad).is_some(), "{bad}");
+        for line in [
+            "A=a$b",
+            "A=\"a$b\"",
+            "A=a\\b",
+            "A='a\\b'",
+            "A=${B}",
+            "A=a b",
+            "A=a#b",
+            "A=a'b'c",
+            "A=ab\" c\"",
+            "A='a' b",
+            "A='a'#b",
+            "A=`b`",
+            "A='",
+            "A='a'b'",
+            "A=\"a",
+            "A b",
+            "1=b",
+            "=b",
+            "A.B=c",
+            "\u{feff}A=b",
+            "A",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
         }
-    }
-
-    #[test]
-    fn names_are_found() {
-        assert_eq!(name_of("export A = b=c"), Some("A"));
-        assert_eq!(name_of(" A=b"), Some("A"));
-        assert_eq!(name_of("# A=b"), None);
-        assert_eq!(name_of("A"), None);
+        assert!(parse("# a\n\n  # A=$b\nexport B=c\r\nC=d").is_ok());
+        assert!(parse("A=b\nA=b").is_err());
+        assert!(parse("A=\"x\n${B}y\"").is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! From a file to a verifier and to issuers.
 
 use std::{
+    collections::HashSet,
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -18,10 +19,10 @@ use crate::{
     error::{ConfigError, Mistake},
     issue::Issuer,
     key::KeyState,
-    registry::Registry,
+    registry::{Registry, unknown_scheme},
     replay::ReplayStore,
     scheme::KeyScheme,
-    source::{EnvSource, FileSource, SecretSource},
+    source::{EnvSource, FileSource, SecretSource, read_at_most},
     time::{Clock, SystemClock},
     verifier::Verifier,
 };
@@ -76,19 +77,20 @@ impl Config {
             ConfigError::one(Mistake::new(path, problem, remedy))
         };
         let snapshot = self.verifier.snapshot();
-        let Some(described) = snapshot.service(service) else {
-            let names: Vec<_> = snapshot.services().iter().map(|s| s.name().to_string()).collect();
+        let Some(rules) = snapshot.rules(service) else {
+            let services = snapshot.services();
+            let names: Vec<_> =
+                services.iter().map(|rules| rules.service().name().as_str()).collect();
             let remedy = format!("there are: {}", names.join(", "));
             return Err(wrong(format!("service.{service}"), "there is none", remedy));
         };
-        let wanted = snapshot.accepted(described).find(|accepted| accepted.is_issued());
+        let wanted = rules.accepted().find(|accepted| accepted.is_issued());
         let wanted = wanted.map_or("", |accepted| accepted.facts().id);
         let scheme = scheme.unwrap_or(wanted);
-        let Some(registered) = self.registry.registered(scheme) else {
-            let known: Vec<_> = self.registry.facts().map(|facts| facts.id).collect();
-            let remedy = format!("known: {}", known.join(", "));
-            return Err(wrong(format!("scheme {scheme:?}"), "there is none", remedy));
-        };
+        if self.registry.find(scheme).is_none() {
+            let path = "scheme".to_owned();
+            return Err(ConfigError::one(unknown_scheme(path, scheme, &self.registry)));
+        }
         let owned: Vec<_> = self.keys.iter().filter(|(owner, _)| owner == client).collect();
         let active =
             owned.iter().find(|(_, key)| key.scheme == scheme && key.state == KeyState::Active);
@@ -103,7 +105,15 @@ impl Config {
             let remedy = format!("add one, or name a scheme that it has: {}", has.join(", "));
             return Err(wrong(path, &problem, remedy));
         };
-        let issuer = Issuer::of(registered, service, &key.id, &key.material)?;
+        let now = self.clock.now();
+        if key.not_before.is_some_and(|from| now < from)
+            || key.not_after.is_some_and(|until| now >= until)
+        {
+            let path = format!("client.{client}.key {:?}", key.id);
+            let remedy = "mend not-before or not-after, or make another key active".to_owned();
+            return Err(wrong(path, "is outside its dates", remedy));
+        }
+        let issuer = self.registry.issuer(scheme, service, &key.id, &key.material)?;
         Ok(issuer.clock(Arc::clone(&self.clock)))
     }
 }
@@ -120,17 +130,12 @@ impl Verifier {
 }
 
 /// Reads configurations, with more than the defaults.
+#[derive(Debug)]
 pub struct Loader {
     registry: Registry,
     sources: Vec<(String, Arc<dyn SecretSource>)>,
     clock: Arc<dyn Clock>,
     replay: Option<Arc<dyn ReplayStore>>,
-}
-
-impl fmt::Debug for Loader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Loader").field("registry", &self.registry).finish_non_exhaustive()
-    }
 }
 
 impl Default for Loader {
@@ -196,10 +201,12 @@ impl Loader {
             let remedy = "name a readable configuration file";
             ConfigError::one(Mistake::new(path.display().to_string(), problem.to_string(), remedy))
         };
-        let bytes = std::fs::read(path).map_err(|error| cannot(format_args!("{error}")))?;
-        let text = String::from_utf8(bytes).map_err(|_| cannot(format_args!("is not UTF-8")))?;
+        let content = read_at_most(path, LONGEST);
+        let content = content.map_err(|error| cannot(format_args!("{error}")))?;
+        let text = std::str::from_utf8(content.expose());
+        let text = text.map_err(|_| cannot(format_args!("is not UTF-8")))?;
         let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        self.parse(&text, directory).await
+        self.parse(text, directory).await
     }
 
     /// Reads a text. Relative names of files in it are below `directory`.
@@ -209,10 +216,11 @@ impl Loader {
     /// [`ConfigError`] with every mistake, each at its line and column.
     pub async fn parse(self, text: &str, directory: PathBuf) -> Result<Config, ConfigError> {
         let mut found = Found::default();
+        let lines = Lines::of(text);
         let (table, errors) = DeTable::parse_recoverable(text);
         for error in errors {
             let mut mistake = Mistake::new("TOML", error.message().trim(), "mend the syntax");
-            mistake.position = error.span().map(|span| position(text, span.start));
+            mistake.position = error.span().map(|span| lines.position(span.start));
             found.mistakes.push(mistake);
         }
         let names: Vec<&str> = ["env", "file"]
@@ -220,12 +228,12 @@ impl Loader {
             .chain(self.sources.iter().map(|(name, _)| name.as_str()))
             .collect();
         let description = read(table.get_ref(), &self.registry, &names, &mut found);
-        self.build(text, description, directory, found).await
+        self.build(&lines, description, directory, found).await
     }
 
     async fn build(
         mut self,
-        text: &str,
+        lines: &Lines<'_>,
         description: Description,
         directory: PathBuf,
         mut found: Found,
@@ -266,20 +274,18 @@ impl Loader {
         let verifier = match built {
             Ok(verifier) => Some(verifier),
             Err(error) => {
-                let mistakes = error.into_mistakes();
                 // What follows from a mistake that was named already is not named again.
-                let news = mistakes.into_iter().filter(|mistake| {
-                    !found.mistakes.iter().any(|known| overlap(&known.path, &mistake.path))
-                });
-                let news: Vec<_> = news.collect();
-                found.mistakes.extend(news);
+                let known: HashSet<String> =
+                    found.mistakes.iter().map(|mistake| mistake.path.clone()).collect();
+                let follows = |mistake: &Mistake| above(&mistake.path).any(|p| known.contains(p));
+                found.mistakes.extend(error.into_mistakes().into_iter().filter(|m| !follows(m)));
                 None
             }
         };
         let mut mistakes = std::mem::take(&mut found.mistakes);
         for mistake in &mut mistakes {
             if mistake.position.is_none() {
-                mistake.position = found.offset(&mistake.path).map(|offset| position(text, offset));
+                mistake.position = found.offset(&mistake.path).map(|offset| lines.position(offset));
             }
         }
         mistakes.sort_by_key(|mistake| mistake.position);
@@ -335,16 +341,32 @@ impl Loader {
     }
 }
 
-/// Whether one path lies at or below the other.
-fn overlap(a: &str, b: &str) -> bool {
-    let (long, short) = if a.len() >= b.len() { (a, b) } else { (b, a) };
-    long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+/// A path, and those of what it stands in.
+fn above(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(path), |path| path.get(..path.rfind(['.', '['])?))
 }
 
-/// Line and column of an offset, both from 1; columns count characters.
-fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().map_or(0, |rest| rest.chars().count()) + 1;
-    (line, column)
+/// No configuration is nearly as long: that of a million keys is 200 MB.
+const LONGEST: usize = 1 << 30;
+
+/// Where the lines of a text begin.
+struct Lines<'t> {
+    text: &'t str,
+    starts: Vec<usize>,
+}
+
+impl<'t> Lines<'t> {
+    fn of(text: &'t str) -> Self {
+        let after = |(at, _)| at + 1;
+        let starts = [0].into_iter().chain(text.match_indices('\n').map(after)).collect();
+        Self { text, starts }
+    }
+
+    /// Line and column of an offset, both from 1; columns count characters.
+    fn position(&self, offset: usize) -> (usize, usize) {
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let start = line.checked_sub(1).and_then(|line| self.starts.get(line)).copied();
+        let before = self.text.get(start.unwrap_or_default()..offset).unwrap_or_default();
+        (line, before.chars().count() + 1)
+    }
 }

@@ -99,6 +99,8 @@ fn service(name: &str, mut table: Table<'_>, found: &mut Found) -> ServiceConfig
             other => {
                 let remedy = "write a scheme in quotes, or a table: { scheme = \"hmac1\" }";
                 found.wrong(&path, format!("is {}", kind(other)), remedy);
+                // Something stands here, so that what follows keeps its number.
+                service = service.accept("");
             }
         }
     }
@@ -146,7 +148,11 @@ fn client(
                 let entry = Table::new(path, entry, found);
                 keys.push(key(name, entry, registry, sources, found));
             }
-            other => found.wrong(&path, format!("is {}", kind(other)), "write a table"),
+            other => {
+                found.wrong(&path, format!("is {}", kind(other)), "write a table");
+                let config = KeyConfig::new("", "", Material::new());
+                keys.push(DescribedKey { client: name.to_owned(), config, secrets: Vec::new() });
+            }
         }
     }
     table.finish(found, &[]);

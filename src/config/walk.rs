@@ -1,6 +1,10 @@
 //! A walk over TOML tables that remembers where everything stood and what was wrong with it.
 
-use std::{borrow::Cow, collections::HashMap, ops::Range};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    ops::Range,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use toml::{
@@ -48,17 +52,17 @@ impl Found {
 /// A table on the walk. Fields that are not taken from it are unknown.
 pub(super) struct Table<'t> {
     pub(super) path: String,
-    entries: Vec<(&'t str, &'t Spanned<DeValue<'t>>)>,
+    entries: BTreeMap<&'t str, &'t Spanned<DeValue<'t>>>,
     known: Vec<Cow<'static, str>>,
 }
 
 impl<'t> Table<'t> {
     pub(super) fn new(path: String, table: &'t DeTable<'t>, found: &mut Found) -> Self {
-        let mut entries = Vec::new();
+        let mut entries = BTreeMap::new();
         for (key, value) in table {
             let name: &str = key.get_ref();
             found.at(&join(&path, name), key.span());
-            entries.push((name, value));
+            entries.insert(name, value);
         }
         Self { path, entries, known: Vec::new() }
     }
@@ -69,18 +73,17 @@ impl<'t> Table<'t> {
 
     /// The names of all fields.
     pub(super) fn names(&self) -> impl Iterator<Item = &'t str> {
-        self.entries.iter().map(|(name, _)| *name)
+        self.entries.keys().copied()
     }
 
     /// Whether there is such a field that was not taken yet.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.entries.iter().any(|(here, _)| *here == name)
+        self.entries.contains_key(name)
     }
 
     fn take(&mut self, name: &str) -> Option<&'t DeValue<'t>> {
         self.known.push(Cow::Owned(name.to_owned()));
-        let at = self.entries.iter().position(|(here, _)| *here == name)?;
-        Some(self.entries.remove(at).1.get_ref())
+        Some(self.entries.remove(name)?.get_ref())
     }
 
     /// A field of one type, which `read` recognises.

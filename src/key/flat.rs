@@ -4,19 +4,24 @@
 use std::{fmt, sync::Arc};
 
 use super::KeyRecord;
+#[cfg(feature = "conformance")]
+use crate::conformance::{Broken, Report};
 use crate::{
     material::{Field, KeyError, Material},
     request::Context,
-    scheme::{Facts, KeyScheme, OpenError, Opened, Payload, SealError, Sealing},
+    scheme::{Facts, KeyScheme, OpenError, Opened, Part, Payload, SealError, Sealing},
     wire::{Fault, SchemeName},
 };
 
 /// A scheme of the registry.
 pub(crate) trait Registered: fmt::Debug + Send + Sync {
     fn facts(&self) -> &'static Facts;
-    fn no_keys(&self) -> Box<dyn Keys>;
+    /// No keys, and room for as many as will come: a table that grows would leave copies behind.
+    fn no_keys(&self, room: usize) -> Box<dyn Keys>;
     fn sealer(&self, material: &Material) -> Result<Box<dyn Sealer>, KeyError>;
-    fn explain(&self, payload: Payload<'_>) -> Result<Vec<crate::scheme::Part>, Fault>;
+    fn explain(&self, payload: Payload<'_>) -> Result<Vec<Part>, Fault>;
+    #[cfg(feature = "conformance")]
+    fn check(&self) -> Result<Report, Vec<Broken>>;
 }
 
 impl<S: KeyScheme> Registered for Arc<S> {
@@ -24,20 +29,25 @@ impl<S: KeyScheme> Registered for Arc<S> {
         S::facts(self)
     }
 
-    fn no_keys(&self) -> Box<dyn Keys> {
+    fn no_keys(&self, room: usize) -> Box<dyn Keys> {
         let zeros =
             |all: Material, field: &Field| all.with(field.name, vec![0; field.lengths.of_new()]);
         let material = self.facts().fields.iter().fold(Material::new(), zeros);
         let decoy = self.prepare(&material).ok();
-        Box::new(Flat { scheme: Self::clone(self), entries: Vec::new(), decoy })
+        Box::new(Flat { scheme: Self::clone(self), entries: Vec::with_capacity(room), decoy })
     }
 
     fn sealer(&self, material: &Material) -> Result<Box<dyn Sealer>, KeyError> {
         Ok(Box::new(One { scheme: Self::clone(self), key: self.prepare(material)? }))
     }
 
-    fn explain(&self, payload: Payload<'_>) -> Result<Vec<crate::scheme::Part>, Fault> {
+    fn explain(&self, payload: Payload<'_>) -> Result<Vec<Part>, Fault> {
         S::explain(self, payload)
+    }
+
+    #[cfg(feature = "conformance")]
+    fn check(&self) -> Result<Report, Vec<Broken>> {
+        crate::conformance::check::<S>(self)
     }
 }
 
@@ -100,7 +110,11 @@ impl<S: KeyScheme> Keys for Flat<S> {
         opened: &mut Opened,
     ) -> Result<(), OpenError> {
         let key = self.entries.get(slot).map(|entry| &entry.key).or(self.decoy.as_ref());
-        let key = key.ok_or(OpenError::BadCredential)?;
+        let Some(key) = key else {
+            // The scheme has no decoy to show; the form is all that counts then.
+            let well_formed = self.scheme.explain(payload).is_ok();
+            return Err(if well_formed { OpenError::BadCredential } else { OpenError::Malformed });
+        };
         *opened = self.scheme.open(key, payload, cx)?;
         Ok(())
     }
@@ -108,7 +122,7 @@ impl<S: KeyScheme> Keys for Flat<S> {
 
 /// One prepared key, for an issuer.
 pub(crate) trait Sealer: Send + Sync {
-    fn has_bare(&self) -> bool;
+    fn bare(&self) -> Option<&[u8]>;
     fn seal(&self, to: &Sealing<'_>, out: &mut String) -> Result<(), SealError>;
 }
 
@@ -118,8 +132,8 @@ struct One<S: KeyScheme> {
 }
 
 impl<S: KeyScheme> Sealer for One<S> {
-    fn has_bare(&self) -> bool {
-        self.scheme.bare(&self.key).is_some()
+    fn bare(&self) -> Option<&[u8]> {
+        self.scheme.bare(&self.key)
     }
 
     fn seal(&self, to: &Sealing<'_>, out: &mut String) -> Result<(), SealError> {

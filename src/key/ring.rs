@@ -26,12 +26,16 @@ pub(crate) struct Ring {
 }
 
 impl Ring {
-    /// A ring that keys can be added to, until it is [`sealed`](Self::indexed).
+    /// A ring with room for so many keys of each scheme, to be added before it is
+    /// [indexed](Self::indexed).
     ///
     /// `seed` is random and secret: ids come from strangers, who must not be able to choose where
     /// they fall in the index.
-    pub(crate) fn new(schemes: &[Arc<dyn Registered>], seed: u64) -> Self {
-        Self { columns: schemes.iter().filter_map(|s| Column::new(s.as_ref(), seed)).collect() }
+    pub(crate) fn new(schemes: &[Arc<dyn Registered>], rooms: &[usize], seed: u64) -> Self {
+        let columns = schemes.iter().zip(rooms);
+        Self {
+            columns: columns.filter_map(|(s, room)| Column::new(s.as_ref(), *room, seed)).collect(),
+        }
     }
 
     pub(crate) fn indexed(mut self) -> Self {
@@ -86,13 +90,13 @@ pub(crate) struct Found<'r> {
 }
 
 impl Column {
-    fn new(scheme: &dyn Registered, seed: u64) -> Option<Self> {
+    fn new(scheme: &dyn Registered, room: usize, seed: u64) -> Option<Self> {
         let facts = scheme.facts();
         Some(Self {
             name: name_of(facts)?,
             facts,
             hasher: SeedableRandomState::with_seed(seed, SharedSeed::global_random()),
-            keys: scheme.no_keys(),
+            keys: scheme.no_keys(room),
             by_id: Index::default(),
             by_value: Index::default(),
         })

@@ -42,17 +42,24 @@ impl MemoryReplay {
     ///
     /// # Errors
     ///
-    /// [`BackendError`] where `random` has nothing to give.
+    /// [`BackendError`] where `random` has nothing to give, or there is not so much memory.
     pub fn new(capacity: usize, random: &dyn Random) -> Result<Self, BackendError> {
         let mut key = [0; 16];
         random.fill(&mut key)?;
+        let no_room =
+            || BackendError::new("replay memory", format!("no room for {capacity} claims"));
+        Self::with_key(capacity, &key).ok_or_else(no_room)
+    }
+
+    /// `None` where there is not so much memory.
+    pub(crate) fn with_key(capacity: usize, key: &[u8; 16]) -> Option<Self> {
         let shards = if capacity < SHARDED_FROM { 1 } else { SHARDS };
         let mean = capacity.div_ceil(shards);
         // Claims spread over the shards at random; six standard deviations hold them all.
-        let spread = if shards == 1 { 0 } else { 6 * mean.isqrt() };
-        Ok(Self {
-            shards: (0..shards).map(|_| Mutex::new(Shard::new(mean + spread))).collect(),
-            hasher: SipHasher13::new_with_key(&key),
+        let most = if shards == 1 { mean } else { mean.checked_add(6 * mean.isqrt())? };
+        Some(Self {
+            shards: (0..shards).map(|_| Shard::new(most).map(Mutex::new)).collect::<Option<_>>()?,
+            hasher: SipHasher13::new_with_key(key),
             clock: AtomicU64::new(0),
             capacity,
         })
@@ -91,7 +98,10 @@ impl MemoryReplay {
         if claim.is_stale_at(now) {
             return Ok(Claim::Stale);
         }
-        let until = claim.remember_until(now).0.min(UNTIL_MASK as u64);
+        let until = claim.remember_until(now).0;
+        if until > UNTIL_MASK as u64 {
+            return Err(BackendError::new("replay memory", "a claim is to be kept for ever"));
+        }
         shard.claim(fingerprint, until, now.0).ok_or_else(|| {
             let full = format!("its room for {} live claims is taken", self.capacity);
             BackendError::new("replay memory", full)
@@ -137,10 +147,14 @@ struct Shard {
 }
 
 impl Shard {
-    fn new(most: usize) -> Self {
+    /// `None` where there is no memory for it.
+    fn new(most: usize) -> Option<Self> {
         // Three quarters full at most, and one slot that is always empty ends every probe.
-        let slots = (most * 4).div_ceil(3) + 1;
-        Self { slots: vec![0; slots].into(), taken: 0, most, hand: 0, earliest: 0 }
+        let slots = most.checked_mul(4)?.div_ceil(3) + 1;
+        let mut table = Vec::new();
+        table.try_reserve_exact(slots).ok()?;
+        table.resize(slots, 0);
+        Some(Self { slots: table.into(), taken: 0, most, hand: 0, earliest: 0 })
     }
 
     /// `None` where there is no room.

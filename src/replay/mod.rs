@@ -6,6 +6,8 @@
 
 mod memory;
 
+use std::fmt;
+
 use async_trait::async_trait;
 
 pub use self::memory::MemoryReplay;
@@ -75,12 +77,12 @@ pub enum Claim {
 /// - one that a lost memory may have held is [`Claim::Forgotten`], which a caller sees as "not now".
 ///
 /// ```
-/// use std::{collections::HashMap, sync::Mutex};
+/// use std::{collections::{HashMap, hash_map::Entry}, sync::Mutex};
 ///
 /// use async_trait::async_trait;
 /// use keyscheme::{BackendError, Claim, ReplayClaim, ReplayStore, UnixTime};
 ///
-/// #[derive(Default)]
+/// #[derive(Debug, Default)]
 /// struct Simple(Mutex<(UnixTime, HashMap<String, UnixTime>)>);
 ///
 /// #[async_trait]
@@ -94,15 +96,18 @@ pub enum Claim {
 ///         }
 ///         claims.retain(|_, until| *until >= *clock);
 ///         let name = format!("{}/{}/{:?}", claim.service, claim.key_id, claim.nonce);
-///         match claims.insert(name, claim.remember_until(*clock)) {
-///             None => Ok(Claim::First),
-///             Some(_) => Ok(Claim::Seen),
+///         match claims.entry(name) {
+///             Entry::Occupied(_) => Ok(Claim::Seen),
+///             Entry::Vacant(place) => {
+///                 place.insert(claim.remember_until(*clock));
+///                 Ok(Claim::First)
+///             }
 ///         }
 ///     }
 /// }
 /// ```
 #[async_trait]
-pub trait ReplayStore: Send + Sync + 'static {
+pub trait ReplayStore: fmt::Debug + Send + Sync + 'static {
     /// Remembers a claim, atomically: of any number of equal claims at once, one is [`Claim::First`].
     ///
     /// # Errors

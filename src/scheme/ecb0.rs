@@ -49,8 +49,8 @@ impl KeyScheme for Ecb0 {
         let schedule = Schedule::new(cipher_key).ok_or_else(|| {
             KeyError::new(&CIPHER_KEY, "is no AES key", "give 16, 24 or 32 bytes")
         })?;
-        let mut out = [0; MAX_PADDED];
-        let ciphertext = schedule.ecb(&pad(material.get(&API_KEY)?), &mut out);
+        let mut out = Zeroizing::new([0; MAX_PADDED]);
+        let ciphertext = schedule.ecb(&pad(material.get(&API_KEY)?), out.as_mut_slice());
         let bare = Zeroizing::new(STANDARD.encode(ciphertext));
         Ok(Key { bare: Packed::new(bare.as_bytes()) })
     }

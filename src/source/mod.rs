@@ -2,11 +2,14 @@
 
 mod env;
 mod file;
+mod read;
 
 use std::fmt;
 
 use async_trait::async_trait;
 
+#[cfg(feature = "config")]
+pub(crate) use self::read::read_at_most;
 pub use self::{env::EnvSource, file::FileSource};
 use crate::{error::BackendError, secret::Secret};
 

@@ -21,7 +21,7 @@ pub use self::{
 };
 use crate::{
     error::{BackendError, Failure, Reject},
-    id::ServiceName,
+    id::{ClientName, KeyId, ServiceName},
     key::{Column, Found, KeyRecord, Ring},
     policy::{Accept, MaxAge, Service},
     replay::{Claim, ReplayClaim},
@@ -39,15 +39,17 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// The service of this name.
-    pub fn service(&self, name: &str) -> Option<&Service> {
-        self.services.get(&ServiceName::new(name).ok()?)
+    /// The rules of the service of this name.
+    pub fn rules(&self, service: &str) -> Option<Rules<'_>> {
+        let service = self.services.get(&ServiceName::new(service).ok()?)?;
+        Some(Rules { snapshot: self, service })
     }
 
-    /// All services, by name.
-    pub fn services(&self) -> Vec<&Service> {
-        let mut services: Vec<_> = self.services.values().collect();
-        services.sort_unstable_by_key(|service| service.name);
+    /// The rules of every service, by name.
+    pub fn services(&self) -> Vec<Rules<'_>> {
+        let rules = self.services.values().map(|service| Rules { snapshot: self, service });
+        let mut services: Vec<_> = rules.collect();
+        services.sort_unstable_by_key(|rules| rules.service.name);
         services
     }
 
@@ -55,55 +57,61 @@ impl Snapshot {
     pub fn keys(&self) -> impl Iterator<Item = &KeyRecord> {
         self.ring.columns().iter().flat_map(Column::records)
     }
+}
 
-    /// What a service accepts, in the order of the registry.
-    pub fn accepted<'s>(&'s self, service: &'s Service) -> impl Iterator<Item = Accepted<'s>> {
-        let columns = self.ring.columns().iter().zip(&service.accept).enumerate();
-        columns.filter_map(|(scheme, (column, accept))| {
+/// The rules of one service in one snapshot: what is judged by them cannot meet the keys of another.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'s> {
+    snapshot: &'s Snapshot,
+    service: &'s Service,
+}
+
+impl<'s> Rules<'s> {
+    /// The service.
+    pub fn service(&self) -> &'s Service {
+        self.service
+    }
+
+    /// What it accepts, in the order of the registry.
+    pub fn accepted(&self) -> impl Iterator<Item = Accepted<'s>> + use<'s> {
+        let service = self.service;
+        let columns = self.snapshot.ring.columns().iter().zip(&service.accept).enumerate();
+        columns.filter_map(move |(scheme, (column, accept))| {
             let issued = service.issue == scheme;
             Some(Accepted { column, accept: accept.as_ref()?, issued })
         })
     }
 
     /// Judges a request. What remains to be done afterwards is what cannot be pure: to claim the
-    /// first use, and to compare a body that arrives later.
+    /// first use, and to compare a body that arrives later. [`Guard`](crate::Guard) does the whole.
     ///
     /// # Errors
     ///
     /// [`Rejected`] with the reason and, where a key was proved, its record.
-    ///
-    /// # Examples
-    ///
-    /// See [`Verifier`](crate::Verifier), which does the whole.
     #[inline]
-    pub fn check<'v>(
-        &'v self,
-        service: &'v Service,
-        request: &Request<'_>,
-        now: UnixTime,
-    ) -> Result<Checked, Rejected<'v>> {
+    pub fn check(&self, request: &Request<'_>, now: UnixTime) -> Result<Checked, Rejected<'s>> {
         let credential = Credential::parse(request.presented)?;
-        let admitted = self.admit(service, credential, now)?;
         let mut opened = Opened::default();
+        let admitted = self.admit(credential, now)?;
         let proven = admitted.open(request, now, &mut opened)?;
         Ok(proven.fresh(now)?.checked())
     }
 
     /// Step 3, and the look-up of step 4.
     #[inline]
-    fn admit<'s, 'c>(
-        &'s self,
-        service: &'s Service,
+    fn admit<'c>(
+        &self,
         credential: Credential<'c>,
         now: UnixTime,
     ) -> Result<Admitted<'s, 'c>, Reject> {
+        let Self { snapshot: Snapshot { ring, .. }, service } = *self;
         let scheme = match &credential {
-            Credential::Bare(_) => self.ring.bare_scheme(),
-            Credential::Tagged { scheme, .. } => self.ring.scheme(*scheme),
+            Credential::Bare(_) => ring.bare_scheme(),
+            Credential::Tagged { scheme, .. } => ring.scheme(*scheme),
         };
         let scheme = scheme.ok_or(Reject::UnknownScheme)?;
         let accept = service.admit(scheme, now)?;
-        let column = self.ring.column(scheme).ok_or(Reject::UnknownScheme)?;
+        let column = ring.column(scheme).ok_or(Reject::UnknownScheme)?;
         let (payload, named, found) = match credential {
             Credential::Bare(value) => (Payload::Bare(value), None, column.find_value(value)),
             Credential::Tagged { key_id, payload, .. } => {
@@ -270,6 +278,11 @@ pub struct Unclaimed {
 }
 
 impl Unclaimed {
+    /// Whose key was proved.
+    pub(crate) fn proved(&self) -> (ClientName, KeyId) {
+        self.verified.proved()
+    }
+
     /// What to ask a store.
     #[inline]
     pub fn claim(&self, now: UnixTime) -> ReplayClaim<'_> {

@@ -45,6 +45,10 @@ impl Verified {
         self.key_id.as_str()
     }
 
+    pub(crate) fn proved(&self) -> (ClientName, KeyId) {
+        (self.client, self.key_id)
+    }
+
     /// The scheme that it was proved by.
     pub fn scheme(&self) -> &'static str {
         self.facts.id

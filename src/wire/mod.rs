@@ -243,12 +243,13 @@ mod tests {
 
     #[test]
     fn headers_are_looked_at_as_a_whole() {
-        let seen = |headers: &[(&'static str, &'static str)]| {
-            match Presented::from_headers("x-api-key", headers.iter().copied()) {
-                Presented::Many => "many",
-                Presented::None => "none",
-                Presented::One(value) => std::str::from_utf8(value).unwrap(),
-            }
+        let seen = |headers: &[(&'static str, &'static str)]| match Presented::from_headers(
+            "x-api-key",
+            headers.iter().copied(),
+        ) {
+            Presented::Many => "many",
+            Presented::None => "none",
+            Presented::One(value) => std::str::from_utf8(value).unwrap(),
         };
         assert_eq!(seen(&[]), "none");
         assert_eq!(seen(&[("host", "h"), ("connection", "close, te")]), "none");

@@ -326,7 +326,7 @@ fn a_shared_store_remembers_for_both() {
 }
 
 /// A store that answers as it is told, after its clock has moved.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Told {
     answer: Mutex<Option<Result<Claim, BackendError>>>,
     moves: Mutex<Option<(Arc<ManualClock>, UnixTime)>>,

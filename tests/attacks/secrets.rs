@@ -246,7 +246,7 @@ fn print_decisions(scheme: &str, captured: &mut Captured, secrets: &mut Vec<Vec<
         for value in [value.as_str(), &wrong, &value[..value.len() - 2], "", "zzz9.k1.AAAA", "A,B"]
         {
             let request = request.credential(value).body(API_KEY);
-            match verifier.snapshot().check(guard.service(), &request, now) {
+            match verifier.snapshot().rules("stt").expect("rules").check(&request, now) {
                 Ok(Checked::FirstUse(unclaimed)) => captured.debug(&unclaimed),
                 Ok(Checked::Verified(verified)) => captured.debug(&verified),
                 Err(refused) => {

@@ -18,6 +18,7 @@ use keyscheme::{
 };
 
 pub const NOW: UnixTime = UnixTime(1_700_000_000);
+/// Every built-in scheme; [`all_schemes_are_here`] holds it to the registry.
 pub const SCHEMES: [&str; 4] = ["ecb0", "cbc1", "gcm1", "hmac1"];
 /// Seven blocks with their padding, so that six of them and three are whole in Base64 too.
 pub const API_KEY: &str = "3f1c0a52-7c1b-4f0e-9d6e-2b7a54c8e913.0b9f4c61-5c39-4f8e-8a55-d2f0a9c7e164.\
@@ -46,13 +47,7 @@ pub fn material(scheme: &str, id: &str) -> Material {
 
 pub fn issuer(scheme: &str, service: &str, id: &str) -> Issuer {
     let material = material(scheme, id);
-    let issuer = match scheme {
-        "cbc1" => Issuer::new(Cbc1, service, id, &material),
-        "ecb0" => Issuer::new(Ecb0, service, id, &material),
-        "gcm1" => Issuer::new(Gcm1, service, id, &material),
-        "hmac1" => Issuer::new(Hmac1, service, id, &material),
-        other => panic!("no issuer for {other}"),
-    };
+    let issuer = Registry::default().issuer(scheme, service, id, &material);
     issuer.expect("sound material").clock(Arc::new(ManualClock::new(NOW)))
 }
 
@@ -143,9 +138,8 @@ impl World {
 
     /// Judges, and claims nothing.
     pub fn check(&self, request: &Request<'_>) -> Result<Checked, Rejected<'_>> {
-        let snapshot = self.verifier.snapshot();
-        let service = snapshot.service("stt").expect("the service");
-        snapshot.check(service, request, keyscheme::Clock::now(&*self.clock))
+        let rules = self.verifier.snapshot().rules("stt").expect("the service");
+        rules.check(request, keyscheme::Clock::now(&*self.clock))
     }
 
     /// The verdict on a credential in a word.
@@ -221,4 +215,10 @@ impl<S: KeyScheme> KeyScheme for Spy<S> {
     fn explain(&self, payload: Payload<'_>) -> Result<Vec<keyscheme::Part>, keyscheme::Fault> {
         self.0.explain(payload)
     }
+}
+
+#[test]
+fn all_schemes_are_here() {
+    let registered: Vec<_> = Registry::default().facts().map(|facts| facts.id).collect();
+    assert_eq!(registered, SCHEMES);
 }

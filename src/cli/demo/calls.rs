@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use http_body_util::Full;
 use hyper::{Request, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use keyscheme::{Cbc1, Ecb0, Gcm1, Hmac1, Issuer, Material};
+use keyscheme::{Facts, Material, Registry, SingleUse};
 use tokio::net::TcpStream;
 
 use super::{super::Unusable, SERVICE};
 
 /// The keys of the demonstration: scheme, id and material.
-pub(super) type Keyring = Vec<(&'static str, String, Material)>;
+pub(super) type Keyring = Vec<(&'static Facts, String, Material)>;
 
 const TARGET: &str = "/v1/hello?lang=ko";
 const BODY: &str = "hello";
@@ -25,31 +25,38 @@ pub(super) struct Call {
 
 /// One call that is accepted per scheme, and the ways to be refused.
 pub(super) fn all(keyring: &Keyring) -> Result<Vec<Call>, Unusable> {
+    let registry = Registry::default();
+    let request = keyscheme::Request::new("POST", TARGET).body(BODY);
+    let call = |title: String, expected, credential| Call { title, expected, credential };
     let mut calls = Vec::new();
-    let mut last = String::new();
-    for (scheme, id, material) in keyring {
-        let issuer = match *scheme {
-            "cbc1" => Issuer::new(Cbc1, SERVICE, id, material),
-            "ecb0" => Issuer::new(Ecb0, SERVICE, id, material).map(Issuer::bare),
-            "gcm1" => Issuer::new(Gcm1, SERVICE, id, material),
-            "hmac1" => Issuer::new(Hmac1, SERVICE, id, material),
-            _ => continue,
-        }?;
-        last = issuer.issue(&keyscheme::Request::new("POST", TARGET).body(BODY))?;
-        calls.push(Call {
-            title: format!("{scheme}, accepted"),
-            expected: 200,
-            credential: Some(last.clone()),
-        });
+    let mut single_use = None;
+    for (facts, id, material) in keyring {
+        let mut issuer = registry.issuer(facts.id, SERVICE, id, material)?;
+        if facts.may_be_bare {
+            issuer = issuer.bare();
+        }
+        let value = issuer.issue(&request)?;
+        if facts.single_use == SingleUse::Always {
+            single_use = Some((facts.id, value.clone(), tampered(issuer.issue(&request)?)));
+        }
+        calls.push(call(format!("{}, accepted", facts.id), 200, Some(value)));
     }
-    // The last is single use, and every bit of it counts.
-    let refused =
-        |title: &str, credential| Call { title: title.to_owned(), expected: 401, credential };
-    let tampered = last.replacen(".hmac1-key.1", ".hmac1-key.2", 1);
-    calls.push(refused("the last one a second time, replayed", Some(last)));
-    calls.push(refused("the last one with another time, tampered", Some(tampered)));
-    calls.push(refused("without a credential", None));
+    if let Some((scheme, used, tampered)) = single_use {
+        calls.push(call(format!("that of {scheme} again, replayed"), 401, Some(used)));
+        calls.push(call(format!("{scheme} with one character changed"), 401, Some(tampered)));
+    }
+    calls.push(call("without a credential".to_owned(), 401, None));
     Ok(calls)
+}
+
+/// A credential with another character before its end.
+fn tampered(mut value: String) -> String {
+    if let Some(last) = value.pop() {
+        let other = if value.ends_with('A') { 'B' } else { 'A' };
+        value.pop();
+        value.extend([other, last]);
+    }
+    value
 }
 
 impl Call {

@@ -75,7 +75,7 @@ fn protect() -> Result<(Verifier, Keyring), Unusable> {
         }
         let id = format!("{}-key", facts.id);
         builder = builder.key(CLIENT, KeyConfig::new(&id, facts.id, material.clone()));
-        keyring.push((facts.id, id, material));
+        keyring.push((facts, id, material));
     }
     Ok((builder.service(service).build()?, keyring))
 }

@@ -1,6 +1,6 @@
 //! The service of the demonstration: thin, on hyper.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
@@ -11,7 +11,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use keyscheme::{Failure, Presented, Reject, Verified, Verifier};
+use keyscheme::{BackendError, Failure, Presented, Refused, Reject, Verified, Verifier};
 use tokio::net::TcpListener;
 
 use super::SERVICE;
@@ -22,7 +22,11 @@ const LONGEST_BODY: usize = 64 * 1024;
 /// Serves until the process ends.
 pub(super) async fn serve(listener: TcpListener, verifier: Arc<Verifier>, log: bool) {
     loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of file descriptors, for example: others must end first.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
         let verifier = Arc::clone(&verifier);
         tokio::spawn(async move {
             let service = service_fn(|request| answer(&verifier, request, log));
@@ -42,28 +46,37 @@ async fn answer(
     let line = format!("{} {}", request.method(), request.uri().path());
     let outcome = protect(verifier, request).await;
     if log {
-        match &outcome {
-            Ok(verified) => println!(
+        let entry = match &outcome {
+            Ok(verified) => format!(
                 "accepted  {line}  client {}, scheme {}, key {}",
                 verified.client(),
                 verified.scheme(),
                 verified.key_id()
             ),
-            Err(failure) => println!("{failure}  {line}"),
-        }
+            Err(refused) => format!("{}  {line}{}", refused.failure(), proved(refused)),
+        };
+        // A log that nobody reads any more does not end the service.
+        let _ = super::super::print(format_args!("{entry}"));
     }
-    Ok(respond(&outcome))
+    Ok(respond(&outcome.map_err(Failure::from)))
+}
+
+/// Whose key was proved, where one was.
+fn proved(refused: &Refused) -> String {
+    let proved = refused.client().zip(refused.key_id());
+    proved.map_or_else(String::new, |(client, key)| format!("  client {client}, key {key}"))
 }
 
 /// Judges the head, and only then reads the body and compares it.
-async fn protect(verifier: &Verifier, request: Request<Incoming>) -> Result<Verified, Failure> {
+async fn protect(verifier: &Verifier, request: Request<Incoming>) -> Result<Verified, Refused> {
     let (head, body) = request.into_parts();
     let target = head.uri.path_and_query().map_or("", |target| target.as_str());
     let headers = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let judged = keyscheme::Request::new(head.method.as_str(), target)
         .presented(Presented::from_headers("x-api-key", headers));
-    let guard = verifier.service(SERVICE).ok_or(Reject::UnknownScheme)?;
-    let verified = guard.verify(&judged).await?;
+    let guard = verifier.service(SERVICE).ok_or_else(|| BackendError::new("demo", "no service"))?;
+    let verified = guard.judge(&judged).await?;
+    // A body that breaks off or goes on too long is not the one that was covered.
     let content = Limited::new(body, LONGEST_BODY).collect().await;
     let content = content.map_err(|_| Reject::BodyMismatch)?.to_bytes();
     Ok(verified.with_body(&content)?)
