@@ -1,5 +1,7 @@
 //! What a credential may be bound to: method, request target and body.
 
+use std::fmt;
+
 use crate::wire::Presented;
 
 /// A request as a verifier sees it. Every part is raw: never decoded, normalised or re-encoded.
@@ -10,7 +12,7 @@ use crate::wire::Presented;
 /// let request = Request::new("POST", "/v1/stt?lang=ko").credential("AAAA").body("hello");
 /// # let _ = request;
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     pub(crate) presented: Presented<'a>,
     pub(crate) method: &'a [u8],
@@ -53,6 +55,19 @@ impl<'a> Request<'a> {
     pub fn body<B: AsRef<[u8]> + ?Sized>(mut self, content: &'a B) -> Self {
         self.body = Some(content.as_ref());
         self
+    }
+}
+
+impl fmt::Debug for Request<'_> {
+    /// Without query and content, which are the caller's business.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.target.split(|b| *b == b'?').next().unwrap_or_default();
+        let (method, path) = (self.method.escape_ascii(), path.escape_ascii());
+        write!(f, "Request({method} {path}, {:?}, body of ", self.presented)?;
+        match self.body {
+            Some(content) => write!(f, "{} bytes)", content.len()),
+            None => f.write_str("unknown length)"),
+        }
     }
 }
 

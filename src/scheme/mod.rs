@@ -16,7 +16,7 @@ mod wycheproof;
 use std::{error::Error, fmt};
 
 pub use self::{cbc1::Cbc1, ecb0::Ecb0, gcm1::Gcm1, hmac1::Hmac1};
-pub use crate::request::{Body, Context};
+use crate::request::{Body, Context};
 use crate::{
     error::BackendError,
     material::{Field, KeyError, Material},
