@@ -9,6 +9,7 @@ use crate::{
     key::{KeyRecord, KeyState, Ring},
     material::{Field, Reuse},
     registry::{Registry, unknown_scheme},
+    scheme::Facts,
     time::UnixTime,
 };
 
@@ -26,88 +27,112 @@ pub(super) fn key_paths(keys: &[(String, KeyConfig)]) -> Vec<String> {
 
 /// Everything that is wrong with the keys, before any is prepared.
 pub(super) fn key_mistakes(registry: &Registry, keys: &[(String, KeyConfig)]) -> Vec<Mistake> {
-    let mut mistakes = Vec::new();
     let paths = key_paths(keys);
-    let mut ids: HashMap<&str, &str> = HashMap::new();
-    let mut active: HashMap<(&str, &str), &str> = HashMap::new();
-    let mut uses: HashMap<&[u8], (&Field, &str, String)> = HashMap::new();
-    let mut values: HashMap<[u8; 32], (&str, &str)> = HashMap::new();
-    let mut bad_clients: HashSet<&str> = HashSet::new();
+    let mut seen = Seen::default();
     for ((client, key), path) in keys.iter().zip(&paths) {
-        if let Err(error) = ClientName::new(client)
-            && bad_clients.insert(client)
-        {
-            mistakes.push(Mistake::new(
-                format!("client.{client}"),
-                "is no name",
-                error.to_string(),
-            ));
-        }
-        match KeyId::new(&key.id) {
-            Err(error) => {
-                let problem = format!("{:?} is no key id", key.id);
-                mistakes.push(Mistake::new(format!("{path}.id"), problem, error.to_string()));
-            }
-            Ok(_) => {
-                if let Some(other) = ids.insert(&key.id, path) {
-                    let problem = format!("{:?} is the id of {other} too", key.id);
-                    let remedy = "a new version of a secret is a key of its own, with its own id";
-                    mistakes.push(Mistake::new(format!("{path}.id"), problem, remedy));
-                }
-            }
-        }
-        if key.state == KeyState::VerifyOnly && key.not_after.is_none() {
-            let remedy = "say not-after: a key that issues no more must end some day";
-            mistakes.push(Mistake::new(format!("{path}.state"), "verify-only has no end", remedy));
-        }
-        if key.not_before.zip(key.not_after).is_some_and(|(from, until)| from >= until) {
-            let remedy = "let it come after not-before";
-            mistakes.push(Mistake::new(format!("{path}.not-after"), "leaves no time", remedy));
-        }
+        seen.name(client, key, path);
+        seen.life(key, path);
         let Some((_, facts)) = registry.find(&key.scheme) else {
-            mistakes.push(unknown_scheme(format!("{path}.scheme"), &key.scheme, registry));
+            let path = format!("{path}.scheme");
+            seen.mistakes.push(unknown_scheme(path, &key.scheme, registry));
             continue;
         };
-        if key.state == KeyState::Active
-            && let Some(other) = active.insert((client, facts.id), path)
+        seen.active(client, key, facts, path);
+        seen.material(key, facts, path);
+        seen.value(key, registry.bare_digest(facts.id, &key.material), path);
+    }
+    seen.mistakes
+}
+
+/// What must not come twice, with the path where it came first.
+#[derive(Default)]
+struct Seen<'k> {
+    mistakes: Vec<Mistake>,
+    bad_clients: HashSet<&'k str>,
+    ids: HashMap<&'k str, &'k str>,
+    active: HashMap<(&'k str, &'k str), &'k str>,
+    uses: HashMap<&'k [u8], (&'static Field, &'static str, String)>,
+    values: HashMap<[u8; 32], (&'k str, &'k str)>,
+}
+
+impl<'k> Seen<'k> {
+    fn wrong(&mut self, path: String, problem: impl Into<String>, remedy: impl Into<String>) {
+        self.mistakes.push(Mistake::new(path, problem, remedy));
+    }
+
+    fn name(&mut self, client: &'k str, key: &'k KeyConfig, path: &'k str) {
+        if let Err(error) = ClientName::new(client)
+            && self.bad_clients.insert(client)
         {
+            self.wrong(format!("client.{client}"), "is no name", error.to_string());
+        }
+        let here = format!("{path}.id");
+        if let Err(error) = KeyId::new(&key.id) {
+            self.wrong(here, format!("{:?} is no key id", key.id), error.to_string());
+        } else if let Some(other) = self.ids.insert(&key.id, path) {
+            let remedy = "a new version of a secret is a key of its own, with its own id";
+            self.wrong(here, format!("{:?} is the id of {other} too", key.id), remedy);
+        }
+    }
+
+    fn life(&mut self, key: &KeyConfig, path: &str) {
+        if key.state == KeyState::VerifyOnly && key.not_after.is_none() {
+            let remedy = "say not-after: a key that issues no more must end some day";
+            self.wrong(format!("{path}.state"), "verify-only has no end", remedy);
+        }
+        if key.not_before.zip(key.not_after).is_some_and(|(from, until)| from >= until) {
+            self.wrong(
+                format!("{path}.not-after"),
+                "leaves no time",
+                "let it come after not-before",
+            );
+        }
+    }
+
+    fn active(&mut self, client: &'k str, key: &KeyConfig, facts: &'static Facts, path: &'k str) {
+        if key.state != KeyState::Active {
+            return;
+        }
+        if let Some(other) = self.active.insert((client, facts.id), path) {
             let problem = format!("is active under {}, as {other} is", facts.id);
             let remedy = "make one of them staged, or verify-only with a not-after";
-            mistakes.push(Mistake::new(format!("{path}.state"), problem, remedy));
+            self.wrong(format!("{path}.state"), problem, remedy);
         }
-        let wrong = key.material.mistakes(facts.fields);
-        mistakes.extend(wrong.into_iter().map(|error| {
-            Mistake::new(format!("{path}.{}", error.field), error.problem, error.remedy)
-        }));
-        // Whose would a request be, if two keys had one value?
-        let value = registry.bare_digest(facts.id, &key.material);
-        let same = value.and_then(|value| values.insert(value, (path, &key.id)));
-        if let Some((other, other_id)) = same {
-            let problem = format!("{:?} has the same value as {other_id:?}, {other}", key.id);
-            let remedy =
-                "a request could not be told to be of one: change one API key, or remove one key";
-            mistakes.push(Mistake::new(path, problem, remedy));
+    }
+
+    fn material(&mut self, key: &'k KeyConfig, facts: &'static Facts, path: &str) {
+        for error in key.material.mistakes(facts.fields) {
+            self.wrong(format!("{path}.{}", error.field), error.problem, error.remedy);
         }
         for field in facts.fields.iter().filter(|field| field.reuse != Reuse::Anywhere) {
             let Ok(bytes) = key.material.get(field) else { continue };
             let here = format!("{path}.{}", field.name);
-            match uses.get(bytes) {
-                Some((other, scheme, _))
-                    if field.reuse == Reuse::WithinScheme
-                        && other.reuse == Reuse::WithinScheme
-                        && *scheme == facts.id => {}
+            let both_may = |other: &Field, scheme: &str| {
+                [field.reuse, other.reuse] == [Reuse::WithinScheme; 2] && scheme == facts.id
+            };
+            match self.uses.get(bytes) {
+                None => {
+                    self.uses.insert(bytes, (field, facts.id, here));
+                }
+                Some((other, scheme, _)) if both_may(other, scheme) => {}
                 Some((_, _, other)) => {
                     let problem = format!("holds the same bytes as {other}");
-                    let remedy = "make a secret of its own with `keyscheme key new`";
-                    mistakes.push(Mistake::new(here, problem, remedy));
-                }
-                None => {
-                    uses.insert(bytes, (field, facts.id, here));
+                    self.wrong(here, problem, "make a secret of its own with `keyscheme key new`");
                 }
             }
         }
     }
-    mistakes
+
+    /// Whose would a request be, if two keys had one value?
+    fn value(&mut self, key: &'k KeyConfig, value: Option<[u8; 32]>, path: &'k str) {
+        let same = value.and_then(|value| self.values.insert(value, (path, &key.id)));
+        if let Some((other, other_id)) = same {
+            let problem = format!("{:?} has the same value as {other_id:?}, {other}", key.id);
+            let remedy =
+                "a request could not be told to be of one: change one API key, or remove one key";
+            self.wrong(path.to_owned(), problem, remedy);
+        }
+    }
 }
 
 /// Prepares one key. The path of a mistake is relative to the key.
