@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Binds, Body, Context, Covers, Facts, KeyScheme, OpenError, Opened, Part, Payload, SealError,
     Sealing, SingleUse,
-    text::{format_ts, join, parse_ts, split_field},
+    text::{format_ts, join, parse_ts, split_field, split_field_of},
 };
 use crate::{
     ct,
@@ -187,8 +187,11 @@ impl<'a> Fields<'a> {
     #[inline]
     fn parse(payload: &'a [u8]) -> Option<Self> {
         let (ts, rest) = split_field(payload)?;
-        let (nonce, rest) = split_field(rest)?;
-        let (digest, mac) = split_field(rest)?;
+        let (nonce, rest) = split_field_of(22, rest)?;
+        let (digest, mac) = match rest {
+            [b'-', b'.', mac @ ..] => (UNCOVERED, mac),
+            rest => split_field_of(43, rest)?,
+        };
         Some(Self {
             issued_at: parse_ts(ts)?,
             nonce: decode_url_exact(nonce)?,

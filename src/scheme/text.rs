@@ -60,6 +60,13 @@ fn copy_short(to: &mut [u8], from: &[u8]) {
     }
 }
 
+/// Splits off a field of `length` bytes and the `.` behind it.
+#[inline]
+pub(crate) fn split_field_of(length: usize, text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (field, rest) = text.split_at_checked(length)?;
+    Some((field, rest.strip_prefix(b".")?))
+}
+
 /// Joins fields in `room`, a line feed between them; `None` where they do not fit.
 #[inline]
 pub(crate) fn join<'r>(fields: &[&[u8]], room: &'r mut [u8]) -> Option<&'r [u8]> {
