@@ -59,8 +59,7 @@ pub fn issuer(config: &Config, facts: &Facts) -> Issuer {
 
 /// The verdict where no credential was used before, body included.
 pub fn judge(snapshot: &Snapshot, request: &Request<'_>, body: &[u8]) -> Result<(), Reject> {
-    let service = snapshot.service(SERVICE).unwrap();
-    let verified = match snapshot.check(service, request, NOW) {
+    let verified = match snapshot.rules(SERVICE).unwrap().check(request, NOW) {
         Ok(Checked::Verified(verified)) => verified,
         Ok(Checked::FirstUse(unclaimed)) => unclaimed.settle(Ok(Claim::First), NOW).unwrap(),
         Err(rejected) => return Err(rejected.reason()),
