@@ -87,6 +87,20 @@ fn a_mistake_hides_no_other() {
     }
 }
 
+/// A line that is no TOML is blamed for that, and the other lines for what is wrong with them.
+#[test]
+fn syntax_hides_only_its_own_line() {
+    let text = sound().replace("issue = \"hmac1\"", "issue = \"hmac1").replace("\"k1\"", "\"K 1\"");
+    let found = mistakes(&text).join("\n");
+    assert!(found.contains("2:15: TOML: "), "{found}");
+    assert!(found.contains("5:1: client.main.key[0].id: \"K 1\" is no key id"), "{found}");
+    for text in ["[", "\"\" = 1", "[[", "a.\"\".b = 1"] {
+        for mistake in parse(text).unwrap_err().mistakes() {
+            assert!(!mistake.path.is_empty(), "{text}: {mistake}");
+        }
+    }
+}
+
 /// Nothing that was named is waited for, or read without end, or makes the process die.
 #[test]
 fn no_configuration_hangs_or_aborts() {

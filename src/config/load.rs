@@ -219,7 +219,7 @@ impl Loader {
         let lines = Lines::of(text);
         let (table, errors) = DeTable::parse_recoverable(text);
         for error in errors {
-            let mut mistake = Mistake::new("TOML", error.message().trim(), "mend the syntax");
+            let mut mistake = Mistake::new(SYNTAX, error.message().trim(), "mend the syntax");
             mistake.position = error.span().map(|span| lines.position(span.start));
             found.mistakes.push(mistake);
         }
@@ -288,6 +288,12 @@ impl Loader {
                 mistake.position = found.offset(&mistake.path).map(|offset| lines.position(offset));
             }
         }
+        // What is made of a line that is no TOML says nothing of what was meant.
+        let line_of = |mistake: &Mistake| mistake.position.map(|(line, _)| line);
+        let syntax = mistakes.iter().filter(|mistake| mistake.path == SYNTAX);
+        let broken: HashSet<usize> = syntax.filter_map(line_of).collect();
+        let is_sound = |mistake: &Mistake| line_of(mistake).is_none_or(|at| !broken.contains(&at));
+        mistakes.retain(|mistake| mistake.path == SYNTAX || is_sound(mistake));
         mistakes.sort_by_key(|mistake| mistake.position);
         let config = verifier.map(|verifier| Config {
             verifier,
@@ -345,6 +351,9 @@ impl Loader {
 fn above(path: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(path), |path| path.get(..path.rfind(['.', '['])?))
 }
+
+/// What a mistake of syntax is in.
+const SYNTAX: &str = "TOML";
 
 /// No configuration is nearly as long: that of a million keys is 200 MB.
 const LONGEST: usize = 1 << 30;

@@ -212,5 +212,6 @@ pub(super) fn kind(value: &DeValue<'_>) -> String {
 }
 
 fn join(path: &str, name: &str) -> String {
+    let name = if name.is_empty() { "\"\"" } else { name };
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
