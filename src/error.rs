@@ -5,7 +5,7 @@
 //! - The operator sees a [`ConfigError`] before anything starts: every [`Mistake`] at once, each with
 //!   the field, the value that was found and the remedy.
 
-use std::{error::Error, fmt};
+use std::{borrow::Cow, error::Error, fmt};
 
 /// Why a credential was refused. The peer never learns which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -233,6 +233,17 @@ impl Mistake {
         remedy: impl Into<String>,
     ) -> Self {
         Self { path: path.into(), problem: problem.into(), remedy: remedy.into(), position: None }
+    }
+}
+
+/// A name as a part of a path: in quotes where it must be in TOML. Quotes inside are left out, so that
+/// those around can be told.
+pub(crate) fn path_part(name: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if !name.is_empty() && name.chars().all(is_plain) {
+        Cow::Borrowed(name)
+    } else {
+        Cow::Owned(format!("\"{}\"", name.replace('"', "").escape_debug()))
     }
 }
 

@@ -59,10 +59,10 @@ impl Registry {
         key_id: &str,
         material: &Material,
     ) -> Result<Issuer, ConfigError> {
-        let Some(registered) = self.schemes.iter().find(|known| known.facts().id == scheme) else {
+        let Some(registered) = self.registered(scheme) else {
             return Err(ConfigError::one(unknown_scheme("scheme".to_owned(), scheme, self)));
         };
-        Issuer::of(registered.as_ref(), service, key_id, material)
+        Issuer::of(registered, service, key_id, material)
     }
 
     /// Holds every scheme to its facts. See [`conformance::check`](crate::conformance::check).
@@ -74,7 +74,7 @@ impl Registry {
     /// What stands for the value of a key without prefix, where its scheme has one and takes the
     /// material: its SHA-256, since the value itself is as good as the key.
     pub(crate) fn bare_digest(&self, scheme: &str, material: &Material) -> Option<[u8; 32]> {
-        let registered = self.schemes.iter().find(|known| known.facts().id == scheme)?;
+        let registered = self.registered(scheme)?;
         if !registered.facts().may_be_bare {
             return None;
         }
@@ -99,6 +99,10 @@ impl Registry {
             None => Payload::Bare(payload),
         };
         Some((found.facts(), found.explain(payload)))
+    }
+
+    fn registered(&self, id: &str) -> Option<&dyn Registered> {
+        self.schemes.iter().find(|scheme| scheme.facts().id == id).map(AsRef::as_ref)
     }
 
     /// The place and the facts of the scheme of this name.

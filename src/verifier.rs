@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    error::{BackendError, Failure, Reject},
+    error::Failure,
     id::{ClientName, KeyId},
     policy::Service,
     replay::{MemoryReplay, ReplayStore},
@@ -123,6 +123,11 @@ pub struct Refused {
 }
 
 impl Refused {
+    /// What went wrong with an accepted request afterwards, for example with its body.
+    pub fn after(verified: &Verified, failure: impl Into<Failure>) -> Self {
+        Self { failure: failure.into(), proved: Some(verified.proved()) }
+    }
+
     /// What the peer is answered by.
     pub fn failure(&self) -> &Failure {
         &self.failure
@@ -157,18 +162,6 @@ impl std::error::Error for Refused {
 impl From<Refused> for Failure {
     fn from(refused: Refused) -> Self {
         refused.failure
-    }
-}
-
-impl From<Reject> for Refused {
-    fn from(reason: Reject) -> Self {
-        Self { failure: reason.into(), proved: None }
-    }
-}
-
-impl From<BackendError> for Refused {
-    fn from(error: BackendError) -> Self {
-        Self { failure: error.into(), proved: None }
     }
 }
 

@@ -51,6 +51,12 @@ fn with_key(key: KeyConfig) -> VerifierBuilder {
     sound().key("spring", key)
 }
 
+/// A name in a path: in quotes where TOML would want them.
+fn part(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    if !name.is_empty() && name.chars().all(plain) { name.to_owned() } else { format!("{name:?}") }
+}
+
 fn mistakes(builder: VerifierBuilder) -> Vec<Mistake> {
     let error = builder.build().expect_err("a bad configuration");
     shows_no_secret(&error);
@@ -168,7 +174,7 @@ mod keys {
             let builder = sound()
                 .key(name, hmac1("x1").state(KeyState::Staged).secret("one"))
                 .key(name, hmac1("x2").state(KeyState::Staged).secret("two"));
-            one(builder, &format!("client.{name}"), "is no name", "1 to 32 of a-z");
+            one(builder, &format!("client.{}", part(name)), "is no name", "1 to 32 of a-z");
         }
     }
 
@@ -196,7 +202,7 @@ mod keys {
     #[test]
     fn verify_only_without_an_end() {
         let key = hmac1("s2").secret("another").state(KeyState::VerifyOnly);
-        one(with_key(key.clone()), "client.spring.key[1].state", "no end", "say not-after");
+        one(with_key(key.clone()), "client.spring.key[1].not-after", "is missing", "say when");
         with_key(key.not_after(SOME_DAY)).build().expect("it has an end");
     }
 
@@ -416,7 +422,8 @@ mod services {
     fn a_bad_name() {
         for name in ["", "STT", "a/b", ".a", "a\nb"] {
             let service = ServiceConfig::new(name).issue("hmac1").accept("hmac1");
-            one(with_service(service), &format!("service.{name}"), "is no name", "1 to 63 of a-z");
+            let path = format!("service.{}", part(name));
+            one(with_service(service), &path, "is no name", "1 to 63 of a-z");
         }
     }
 
@@ -573,7 +580,7 @@ mod accept {
             [("sprong", "did you mean \"spring\"?"), ("zoo", "name a client that has one")]
         {
             let entry = AcceptConfig::new("gcm1").clients(["spring", client]);
-            spoiled(entry, "clients", &format!("{client:?} has no key"), remedy);
+            spoiled(entry, "clients[1]", &format!("{client:?} has no key"), remedy);
         }
     }
 }
@@ -621,7 +628,7 @@ fn all_mistakes_at_once() {
             "client.Spring.key[0].id",
             "client.Spring.key[0].cipher-key",
             "client.Spring.key[0].api-key",
-            "client.Spring.key[1].state",
+            "client.Spring.key[1].not-after",
             "client.node.key[0].id",
             "client.node.key[0].secret",
             "service.STT",

@@ -70,7 +70,7 @@ fn a_mistake_hides_no_other() {
         assert!(found.contains(said), "{said}\nis not in\n{found}");
     }
     let found = mistakes("[service.\"S T\"]\nx = 1\n").join("\n");
-    for said in ["service.S T: is no name", "service.S T.x: is not known"] {
+    for said in ["service.\"S T\": is no name", "service.\"S T\".x: is not known"] {
         assert!(found.contains(said), "{said}\nis not in\n{found}");
     }
     let pair = |id: &str| {
@@ -98,6 +98,30 @@ fn syntax_hides_only_its_own_line() {
         for mistake in parse(text).unwrap_err().mistakes() {
             assert!(!mistake.path.is_empty(), "{text}: {mistake}");
         }
+    }
+}
+
+/// Neither below nor above what is named already.
+#[test]
+fn what_follows_from_a_mistake_is_not_named() {
+    let one = |replaced: &str, by: &str| {
+        let found = mistakes(&sound().replacen(replaced, by, 1));
+        assert_eq!(found.len(), 1, "{by}: {found:#?}");
+    };
+    one("[\"hmac1\"]", "[\"hmac1\", { until = 2030-01-01T00:00:00Z }]");
+    one("[\"hmac1\"]", "[{ scheme = \"hmac1\", clients = [5] }]");
+    one("id = \"k1\"", "id = \"k1\"\nstate = \"verify-only\"\nnot-after = 5");
+    let found = mistakes("[service]\nstt = 5\n");
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let text =
+        format!("[service]\nstt = 5\n[service.\"stt.b\"]\naccept = [\"nope\"]\n{KEY}{SECRET}");
+    let found = mistakes(&text).join("\n");
+    for said in [
+        "service.stt: is an integer",
+        "service.\"stt.b\".accept[0]: \"nope\"",
+        "\"stt.b\".issue: is missing",
+    ] {
+        assert!(found.contains(said), "{said}\nis not in\n{found}");
     }
 }
 
@@ -273,7 +297,7 @@ fn every_mistake_is_named_with_its_place_and_remedy() {
             "[{ scheme = \"hmac1\", untill = 1 }]",
             "accept[0].untill: is not known; did you mean \"until\"?",
         ),
-        ("[service.stt]", "[service.\"S T\"]", "1:10: service.S T: is no name"),
+        ("[service.stt]", "[service.\"S T\"]", "1:10: service.\"S T\": is no name"),
         ("id = \"k1\"\n", "", "client.main.key[0].id: is missing; every key has one"),
         (
             "id = \"k1\"",
@@ -293,14 +317,14 @@ fn every_mistake_is_named_with_its_place_and_remedy() {
         (
             "scheme = \"hmac1\"",
             "scheme = \"hmac1\"\nstate = \"verify-only\"",
-            "key[0].state: verify-only has no end",
+            "key[0].not-after: is missing, and the key is verify-only",
         ),
         (
             "scheme = \"hmac1\"",
             "scheme = \"hmac1\"\nnot-after = 2020",
             "key[0].not-after: is an integer",
         ),
-        ("client.main", "client.\"Main!\"", "client.Main!: is no name"),
+        ("client.main", "client.\"Main!\"", "client.\"Main!\": is no name"),
         ("\"x:32\"", "\"x:33\"", "7:1: client.main.key[0].secret: has 33 bytes; give 32 bytes"),
         ("\"x:32\"", "\"none\"", "7:1: client.main.key[0].secret: vault: no such secret"),
         (

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::KeyConfig;
 use crate::{
-    error::Mistake,
+    error::{Mistake, path_part},
     id::{ClientName, KeyId},
     key::{KeyRecord, KeyState, Ring},
     material::{Field, Reuse},
@@ -20,7 +20,7 @@ pub(super) fn key_paths(keys: &[(String, KeyConfig)]) -> Vec<String> {
         .map(|(client, _)| {
             let count = counts.entry(client).or_default();
             *count += 1;
-            format!("client.{client}.key[{}]", *count - 1)
+            format!("client.{}.key[{}]", path_part(client), *count - 1)
         })
         .collect()
 }
@@ -64,7 +64,7 @@ impl<'k> Seen<'k> {
         if let Err(error) = ClientName::new(client)
             && self.bad_clients.insert(client)
         {
-            self.wrong(format!("client.{client}"), "is no name", error.to_string());
+            self.wrong(format!("client.{}", path_part(client)), "is no name", error.to_string());
         }
         let here = format!("{path}.id");
         if let Err(error) = KeyId::new(&key.id) {
@@ -77,8 +77,12 @@ impl<'k> Seen<'k> {
 
     fn life(&mut self, key: &KeyConfig, path: &str) {
         if key.state == KeyState::VerifyOnly && key.not_after.is_none() {
-            let remedy = "say not-after: a key that issues no more must end some day";
-            self.wrong(format!("{path}.state"), "verify-only has no end", remedy);
+            let remedy = "say when: a key that issues no more must end some day";
+            self.wrong(
+                format!("{path}.not-after"),
+                "is missing, and the key is verify-only",
+                remedy,
+            );
         }
         if key.not_before.zip(key.not_after).is_some_and(|(from, until)| from >= until) {
             self.wrong(

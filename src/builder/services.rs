@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{AcceptConfig, KeyConfig, ServiceConfig};
 use crate::{
-    error::Mistake,
+    error::{Mistake, path_part},
     id::{ClientName, ServiceName},
     policy::{Accept, DEFAULT_MAX_AGE, MAX_MAX_AGE, MaxAge, Service},
     registry::{Registry, nearest, unknown_scheme},
@@ -25,7 +25,7 @@ pub(super) fn services(
         mistakes.push(Mistake::new("service", "there is none", remedy));
     }
     for config in described {
-        let path = format!("service.{}", config.name);
+        let path = format!("service.{}", path_part(&config.name));
         let name = ServiceName::new(&config.name).map_err(|error| {
             mistakes.push(Mistake::new(&path, "is no name", error.to_string()));
         });
@@ -74,6 +74,7 @@ fn accept(
     for (i, entry) in config.accept.iter().enumerate() {
         let path = format!("{path}.accept[{i}]");
         let Some((scheme, facts)) = registry.find(&entry.scheme) else {
+            let path = if entry.scheme.is_empty() { format!("{path}.scheme") } else { path };
             mistakes.push(unknown_scheme(path, &entry.scheme, registry));
             continue;
         };
@@ -151,14 +152,14 @@ fn accept_mistakes(
     if entry.clients.as_ref().is_some_and(Vec::is_empty) {
         wrong("clients", "is empty".to_owned(), "name a client, or leave it out to accept all");
     }
-    for client in entry.clients.iter().flatten() {
+    for (i, client) in entry.clients.iter().flatten().enumerate() {
         if !clients.contains(client.as_str()) {
             let problem = format!("{client:?} has no key");
             let remedy = match nearest(client, clients.iter().copied()) {
                 Some(near) => format!("did you mean {near:?}?"),
                 None => "name a client that has one".to_owned(),
             };
-            wrong("clients", problem, &remedy);
+            wrong(&format!("clients[{i}]"), problem, &remedy);
         }
     }
     mistakes

@@ -7,7 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use keyscheme::{Clock, Failure, Guard, ManualClock, Presented, Request, SystemClock, UnixTime};
+use keyscheme::{
+    Clock, Config, Explanation, Failure, Guard, ManualClock, Presented, Request, SystemClock,
+    UnixTime, explain,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Bound, Status, Unusable, load, print, written};
@@ -105,7 +108,8 @@ impl Verify {
         let credential = self.credential.unwrap_or_default();
         let request = self.bound.request().credential(credential.as_encoded_bytes()).body(&body);
         judge(guard, &request, |outcome| {
-            if matches!(outcome, Outcome::Rejected { reason: "bad-credential", .. }) {
+            let refused = matches!(outcome, Outcome::Rejected { reason: "bad-credential", .. });
+            if refused && is_bound(&config, credential.as_encoded_bytes()) {
                 self.bound.note_missing();
             }
             print(format_args!("{}", serde_json::to_string(&outcome)?))?;
@@ -117,6 +121,12 @@ impl Verify {
         })
         .await
     }
+}
+
+/// Whether a credential is of a scheme that is bound to the request.
+fn is_bound(config: &Config, credential: &[u8]) -> bool {
+    let Explanation::Tagged { scheme, .. } = explain(credential) else { return false };
+    config.registry().facts().any(|facts| facts.id == scheme && facts.binds.request)
 }
 
 /// Verifies one request and hands on what is to be printed.
@@ -148,6 +158,7 @@ const LONGEST_LINE: u64 = 16 << 20;
 
 /// One line of input, or what is wrong with it.
 fn parse(line: &[u8], number: usize) -> Result<Line, String> {
+    let line = line.trim_ascii_end();
     // Without this, a list of the right values in the right order would do as well.
     if !line.trim_ascii_start().starts_with(b"{") {
         return Err(format!("line {number} is no JSON object such as {{\"credential\":\"…\"}}"));

@@ -1,15 +1,16 @@
-//! `.env` files, read so that what one reader sees is what every other sees.
+//! `.env` files, read so that what one reader sees is what shells, Compose and the dotenv libraries see.
 //!
 //! ```text
 //! line  = [ "export " ] name "=" value [ " #" comment ] / "#" comment / ""
 //! name  = ( ALPHA / "_" ) *( ALPHA / DIGIT / "_" )
-//! value = "'" any but ' and \ "'"  /  DQUOTE any but " \ $ DQUOTE  /  any but space ' " \ $ ` and #
+//! value = "'" any but ' \ and ${ "'"  /  DQUOTE any but " \ $ ` DQUOTE
+//!       / any but blanks and ' " \ $ ` # ; & | < > ( ) ~
 //! ```
 //!
-//! Readers differ in the rest: escapes, what `$` means, where a comment begins, values over several
-//! lines, which of two lines with one name counts. Where a secret depends on that, a verifier that reads
-//! another value than its callers would refuse them all. So it is an error here and not a guess, and
-//! that is why this file is not read by a crate that guesses.
+//! They differ in the rest: escapes, what `$` means, where a comment begins, values over several lines,
+//! blanks that are not ASCII, which of two lines with one name counts. Where a secret depends on that, a
+//! verifier that reads another value than its callers would refuse them all. So it is an error here and
+//! not a guess, and that is why this file is not read by a crate that guesses.
 
 use std::{collections::HashMap, path::Path};
 
@@ -32,7 +33,10 @@ pub(super) fn read(path: &Path) -> Result<Vec<(String, Secret)>, Fault> {
     parse(text)
 }
 
-const LONGEST: usize = 1 << 20;
+const LONGEST: usize = 64 << 20;
+
+/// The only white space that all take for such.
+const BLANK: [char; 2] = [' ', '\t'];
 
 fn parse(text: &str) -> Result<Vec<(String, Secret)>, Fault> {
     let mut variables = Vec::new();
@@ -41,24 +45,30 @@ fn parse(text: &str) -> Result<Vec<(String, Secret)>, Fault> {
         let fault = |problem: &str, remedy| {
             Err(Fault { problem: format!("line {number} {problem}"), remedy })
         };
-        let line = line.trim();
+        let line = line.trim_matches(BLANK);
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
+        if line.contains(|c: char| (c.is_whitespace() || c.is_control()) && !BLANK.contains(&c)) {
+            let remedy = "take the white space that cannot be seen out of it";
+            return fault("holds a character that readers understand differently", remedy);
+        }
         let assignment = line.strip_prefix("export ").unwrap_or(line).split_once('=');
-        let Some((name, value)) = assignment.filter(|(name, _)| is_name(name.trim_end())) else {
+        let Some((name, value)) =
+            assignment.filter(|(name, _)| is_name(name.trim_end_matches(BLANK)))
+        else {
             return fault(
                 "is not NAME=value",
                 "write NAME=value, with a name of letters, digits and _",
             );
         };
-        let Some(value) = value_of(value.trim_start()) else {
+        let Some(value) = value_of(value.trim_start_matches(BLANK)) else {
             return fault(
                 "has a value that readers of such files understand differently",
                 "put it in single quotes, or in a file of its own where it holds ' or \\",
             );
         };
-        let name = name.trim_end();
+        let name = name.trim_end_matches(BLANK);
         if let Some(first) = lines_of.insert(name, number) {
             let problem = format!("sets what line {first} has set");
             return fault(&problem, "keep one of them: readers differ in which one counts");
@@ -79,15 +89,14 @@ fn value_of(text: &str) -> Option<&str> {
     let (value, rest, doubtful): (_, _, &[char]) = if let Some((value, rest)) = quoted('\'') {
         (value, rest, &['\\'])
     } else if let Some((value, rest)) = quoted('"') {
-        (value, rest, &['\\', '$'])
+        (value, rest, &['\\', '$', '`'])
     } else {
-        let end = text.find(char::is_whitespace).unwrap_or(text.len());
-        let (value, rest) = text.split_at_checked(end)?;
-        (value, rest, &['\\', '$', '\'', '"', '`', '#'])
+        let (value, rest) = text.split_at_checked(text.find(BLANK).unwrap_or(text.len()))?;
+        (value, rest, &['\\', '$', '\'', '"', '`', '#', ';', '&', '|', '<', '>', '(', ')', '~'])
     };
-    let comment = rest.trim_start();
+    let comment = rest.trim_start_matches(BLANK);
     let ends = rest.is_empty() || comment.len() < rest.len() && comment.starts_with('#');
-    (ends && !value.contains(doubtful)).then_some(value)
+    (ends && !value.contains(doubtful) && !value.contains("${")).then_some(value)
 }
 
 #[cfg(test)]
@@ -114,6 +123,15 @@ mod tests {
         }
         for line in [
             "A=a$b",
+            "A='a${b}'",
+            "A=x\u{a0}",
+            "A\u{a0}=x",
+            "A=x\u{2028}",
+            "A='x\ry'",
+            "A=\"a`id`b\"",
+            "A=a;b",
+            "A=~/x",
+            "A=(a)",
             "A=\"a$b\"",
             "A=a\\b",
             "A='a\\b'",

@@ -10,9 +10,8 @@ use std::{
 use toml::de::DeTable;
 
 use super::{
-    dotenv,
     read::{DescribedKey, DescribedSecret, Description, read},
-    walk::Found,
+    walk::{Found, above},
 };
 use crate::{
     builder::{KeyConfig, VerifierBuilder},
@@ -223,10 +222,9 @@ impl Loader {
             mistake.position = error.span().map(|span| lines.position(span.start));
             found.mistakes.push(mistake);
         }
-        let names: Vec<&str> = ["env", "file"]
-            .into_iter()
-            .chain(self.sources.iter().map(|(name, _)| name.as_str()))
-            .collect();
+        let others = self.sources.iter().map(|(name, _)| name.as_str());
+        let others = others.filter(|name| !BUILT_IN.contains(name));
+        let names: Vec<&str> = BUILT_IN.into_iter().chain(others).collect();
         let description = read(table.get_ref(), &self.registry, &names, &mut found);
         self.build(&lines, description, directory, found).await
     }
@@ -238,13 +236,15 @@ impl Loader {
         directory: PathBuf,
         mut found: Found,
     ) -> Result<Config, ConfigError> {
+        let mut dotenv = true;
         let env = match &description.dotenv {
             None => EnvSource::new(),
             Some(name) => {
                 let path = directory.join(name);
-                let variables = dotenv::read(&path).unwrap_or_else(|fault| {
+                let variables = super::dotenv::read(&path).unwrap_or_else(|fault| {
                     let problem = format!("{}: {}", path.display(), fault.problem);
                     found.wrong("secrets.dotenv", problem, fault.remedy);
+                    dotenv = false;
                     Vec::new()
                 });
                 EnvSource::with_dotenv(path.display().to_string(), variables)
@@ -254,7 +254,7 @@ impl Loader {
         self.sources.push(("file".to_owned(), Arc::new(FileSource::below(directory))));
         let mut keys = Vec::new();
         for key in description.keys {
-            keys.push(self.with_secrets(key, &mut found).await);
+            keys.push(self.with_secrets(key, dotenv, &mut found).await);
         }
         let mut builder =
             VerifierBuilder::new().registry(self.registry.clone()).clock(Arc::clone(&self.clock));
@@ -304,8 +304,14 @@ impl Loader {
         ConfigError::unless(mistakes, config)
     }
 
-    /// A key with its secrets fetched and decoded.
-    async fn with_secrets(&self, key: DescribedKey, found: &mut Found) -> (String, KeyConfig) {
+    /// A key with its secrets fetched and decoded. `dotenv` is whether a `.env` file that is named could
+    /// be read.
+    async fn with_secrets(
+        &self,
+        key: DescribedKey,
+        dotenv: bool,
+        found: &mut Found,
+    ) -> (String, KeyConfig) {
         let DescribedKey { client, mut config, secrets } = key;
         for DescribedSecret { path, field, encoding, name } in secrets {
             let source = self.sources.iter().find(|(known, _)| *known == name.source);
@@ -313,7 +319,7 @@ impl Loader {
             let text = match source.fetch(&name).await {
                 Ok(text) => text,
                 // Nothing of a `.env` file that could not be read is missing for a reason of its own.
-                Err(_) if name.source == "env" && found.has("secrets.dotenv") => continue,
+                Err(_) if name.source == "env" && !dotenv => continue,
                 Err(error) => {
                     let remedy = match name.source.as_str() {
                         "env" => "set it, or name the variable that is meant",
@@ -347,10 +353,8 @@ impl Loader {
     }
 }
 
-/// A path, and those of what it stands in.
-fn above(path: &str) -> impl Iterator<Item = &str> {
-    std::iter::successors(Some(path), |path| path.get(..path.rfind(['.', '['])?))
-}
+/// The sources that are always there; a registered one of the same name takes the place.
+const BUILT_IN: [&str; 2] = ["env", "file"];
 
 /// What a mistake of syntax is in.
 const SYNTAX: &str = "TOML";

@@ -48,9 +48,10 @@ pub(super) fn read<'t>(
     let mut description = Description::default();
     if let Some(mut services) = root.table("service", found) {
         for name in services.names().collect::<Vec<_>>() {
-            if let Some(table) = services.table(name, found) {
-                description.services.push(service(name, table, found));
-            }
+            description.services.push(match services.table(name, found) {
+                Some(table) => service(name, table, found),
+                None => ServiceConfig::new(name),
+            });
         }
     }
     if let Some(mut clients) = root.table("client", found) {

@@ -12,7 +12,11 @@ use toml::{
     de::{DeArray, DeTable, DeValue},
 };
 
-use crate::{error::Mistake, registry::nearest, time::UnixTime};
+use crate::{
+    error::{Mistake, path_part},
+    registry::nearest,
+    time::UnixTime,
+};
 
 /// What was found on the way.
 #[derive(Debug, Default)]
@@ -27,26 +31,32 @@ impl Found {
         self.mistakes.push(Mistake::new(path, problem, remedy));
     }
 
-    /// Whether something was wrong with this field.
-    pub(super) fn has(&self, path: &str) -> bool {
-        self.mistakes.iter().any(|mistake| mistake.path == path)
-    }
-
     pub(super) fn at(&mut self, path: &str, span: Range<usize>) {
         self.offsets.insert(path.to_owned(), span.start);
     }
 
     /// Where the field of a path, or else what it stands in, begins.
     pub(super) fn offset(&self, path: &str) -> Option<usize> {
-        let mut path = path;
-        loop {
-            if let Some(offset) = self.offsets.get(path) {
-                return Some(*offset);
-            }
-            let end = path.rfind(['.', '['])?;
-            path = path.get(..end)?;
+        above(path).find_map(|path| self.offsets.get(path)).copied()
+    }
+}
+
+/// A path, and those of what it stands in.
+pub(super) fn above(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(path), |path| path.get(..last_separator(path)?))
+}
+
+/// The last `.` or `[` that is not inside of a quoted name.
+fn last_separator(path: &str) -> Option<usize> {
+    let (mut quoted, mut last) = (false, None);
+    for (at, c) in path.char_indices() {
+        match c {
+            '"' => quoted = !quoted,
+            '.' | '[' if !quoted => last = Some(at),
+            _ => {}
         }
     }
+    last
 }
 
 /// A table on the walk. Fields that are not taken from it are unknown.
@@ -148,6 +158,7 @@ impl<'t> Table<'t> {
                 None => {
                     let problem = format!("is {}", kind(value.get_ref()));
                     found.wrong(&path, problem, "write a string in quotes");
+                    texts.push(String::new());
                 }
             }
         }
@@ -212,6 +223,6 @@ pub(super) fn kind(value: &DeValue<'_>) -> String {
 }
 
 fn join(path: &str, name: &str) -> String {
-    let name = if name.is_empty() { "\"\"" } else { name };
-    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+    let name = path_part(name);
+    if path.is_empty() { name.into_owned() } else { format!("{path}.{name}") }
 }

@@ -57,8 +57,12 @@ impl MemoryReplay {
         let mean = capacity.div_ceil(shards);
         // Claims spread over the shards at random; six standard deviations hold them all.
         let most = if shards == 1 { mean } else { mean.checked_add(6 * mean.isqrt())? };
+        // Three quarters full at most, and one slot that is always empty ends every probe.
+        let slots = most.checked_mul(4)?.div_ceil(3) + 1;
+        // Asked for as a whole and given back at once: what is not there must not be found out later.
+        Vec::<u128>::new().try_reserve_exact(slots.checked_mul(shards)?).ok()?;
         Some(Self {
-            shards: (0..shards).map(|_| Shard::new(most).map(Mutex::new)).collect::<Option<_>>()?,
+            shards: (0..shards).map(|_| Mutex::new(Shard::new(most, slots))).collect(),
             hasher: SipHasher13::new_with_key(key),
             clock: AtomicU64::new(0),
             capacity,
@@ -147,14 +151,8 @@ struct Shard {
 }
 
 impl Shard {
-    /// `None` where there is no memory for it.
-    fn new(most: usize) -> Option<Self> {
-        // Three quarters full at most, and one slot that is always empty ends every probe.
-        let slots = most.checked_mul(4)?.div_ceil(3) + 1;
-        let mut table = Vec::new();
-        table.try_reserve_exact(slots).ok()?;
-        table.resize(slots, 0);
-        Some(Self { slots: table.into(), taken: 0, most, hand: 0, earliest: 0 })
+    fn new(most: usize, slots: usize) -> Self {
+        Self { slots: vec![0; slots].into(), taken: 0, most, hand: 0, earliest: 0 }
     }
 
     /// `None` where there is no room.

@@ -188,17 +188,16 @@ impl<'a> Fields<'a> {
     fn parse(payload: &'a [u8]) -> Option<Self> {
         let (ts, rest) = split_field(payload)?;
         let (nonce, rest) = split_field_of(22, rest)?;
-        let (digest, mac) = match rest {
-            [b'-', b'.', mac @ ..] => (UNCOVERED, mac),
-            rest => split_field_of(43, rest)?,
+        let (digest, covers, mac) = if let [b'-', b'.', mac @ ..] = rest {
+            (UNCOVERED, Covers::Nothing, mac)
+        } else {
+            let (digest, mac) = split_field_of(43, rest)?;
+            (digest, Covers::Digest(decode_url_exact(digest)?), mac)
         };
         Some(Self {
             issued_at: parse_ts(ts)?,
             nonce: decode_url_exact(nonce)?,
-            covers: match digest {
-                UNCOVERED => Covers::Nothing,
-                digest => Covers::Digest(decode_url_exact(digest)?),
-            },
+            covers,
             mac: decode_url_exact(mac)?,
             signed: Signed { ts, nonce, digest },
         })

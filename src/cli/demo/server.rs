@@ -11,7 +11,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use keyscheme::{BackendError, Failure, Presented, Refused, Reject, Verified, Verifier};
+use keyscheme::{BackendError, Failure, Guard, Presented, Refused, Reject, Verified, Verifier};
 use tokio::net::TcpListener;
 
 use super::SERVICE;
@@ -44,7 +44,10 @@ async fn answer(
     log: bool,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let line = format!("{} {}", request.method(), request.uri().path());
-    let outcome = protect(verifier, request).await;
+    let Some(guard) = verifier.service(SERVICE) else {
+        return Ok(respond(&Err(BackendError::new("demo", "has no service").into())));
+    };
+    let outcome = protect(guard, request).await;
     if log {
         let entry = match &outcome {
             Ok(verified) => format!(
@@ -68,18 +71,21 @@ fn proved(refused: &Refused) -> String {
 }
 
 /// Judges the head, and only then reads the body and compares it.
-async fn protect(verifier: &Verifier, request: Request<Incoming>) -> Result<Verified, Refused> {
+async fn protect(guard: Guard<'_>, request: Request<Incoming>) -> Result<Verified, Refused> {
     let (head, body) = request.into_parts();
     let target = head.uri.path_and_query().map_or("", |target| target.as_str());
     let headers = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let judged = keyscheme::Request::new(head.method.as_str(), target)
         .presented(Presented::from_headers("x-api-key", headers));
-    let guard = verifier.service(SERVICE).ok_or_else(|| BackendError::new("demo", "no service"))?;
     let verified = guard.judge(&judged).await?;
     // A body that breaks off or goes on too long is not the one that was covered.
     let content = Limited::new(body, LONGEST_BODY).collect().await;
-    let content = content.map_err(|_| Reject::BodyMismatch)?.to_bytes();
-    Ok(verified.with_body(&content)?)
+    let Ok(content) = content else {
+        return Err(Refused::after(&verified, Reject::BodyMismatch));
+    };
+    let accepted = verified.clone();
+    let settled = verified.with_body(&content.to_bytes());
+    settled.map_err(|reason| Refused::after(&accepted, reason))
 }
 
 /// Every refusal is one answer, but for what the caller knows anyway.
