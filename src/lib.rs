@@ -38,6 +38,7 @@ mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod ct;
+mod encoding;
 mod error;
 mod id;
 mod issue;
@@ -60,11 +61,12 @@ mod wire;
 pub use self::config::{Config, Loader};
 pub use self::{
     builder::{AcceptConfig, KeyConfig, ServiceConfig, VerifierBuilder},
+    encoding::{DecodeError, Encoding},
     error::{BackendError, ConfigError, Failure, Mistake, Reject},
     id::{ClientName, KeyId, NameError, ServiceName},
     issue::Issuer,
     key::{KeyRecord, KeyState},
-    material::{DecodeError, Encoding, Field, KeyError, Lengths, Material, Reuse},
+    material::{Field, KeyError, Lengths, Material, Reuse},
     policy::{DEFAULT_MAX_AGE, MAX_FUTURE, MAX_MAX_AGE, MaxAge, Service},
     random::{OsRandom, Random},
     registry::Registry,

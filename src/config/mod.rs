@@ -8,6 +8,7 @@
 //! ```
 
 mod dotenv;
+mod lines;
 mod load;
 mod read;
 mod walk;

@@ -5,8 +5,9 @@ use toml::de::{DeTable, DeValue};
 use super::walk::{Found, Table, kind};
 use crate::{
     builder::{AcceptConfig, KeyConfig, ServiceConfig},
+    encoding::Encoding,
     key::KeyState,
-    material::{Encoding, Field, Material},
+    material::{Field, Material},
     policy::MaxAge,
     registry::{Registry, nearest},
     source::SecretRef,

@@ -6,7 +6,8 @@ use sha2::{Digest, Sha256};
 
 use super::{Broken, Property, Report, tries};
 use crate::{
-    material::{Encoding, Field, Material},
+    encoding::Encoding,
+    material::{Field, Material},
     random::{OsRandom, Random},
     request::{Body, Context},
     scheme::{Covers, Facts, KeyScheme, OpenError, Opened, Payload, SealError, Sealing, SingleUse},

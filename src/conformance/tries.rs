@@ -2,8 +2,9 @@
 
 use super::Property;
 use crate::{
+    encoding::Encoding,
     error::BackendError,
-    material::{Encoding, Field, Lengths},
+    material::{Field, Lengths},
     random::{OsRandom, Random},
     request::{Body, Context},
     scheme::Sealing,

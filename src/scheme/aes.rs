@@ -5,7 +5,10 @@ use aes::{Aes128Enc, Aes192Enc, Aes256Enc, Block};
 use cbc::cipher::{BlockModeEncrypt, InnerIvInit, KeyInit, common::InnerInit};
 use zeroize::Zeroizing;
 
-use crate::material::{Encoding, Field, Lengths, Reuse};
+use crate::{
+    encoding::Encoding,
+    material::{Field, Lengths, Reuse},
+};
 
 /// The longest API key, in bytes. It bounds every buffer.
 pub(crate) const MAX_API_KEY: usize = 256;

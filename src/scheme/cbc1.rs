@@ -16,7 +16,8 @@ use super::{
 };
 use crate::{
     ct,
-    material::{Encoding, Field, KeyError, Lengths, Material, Reuse},
+    encoding::Encoding,
+    material::{Field, KeyError, Lengths, Material, Reuse},
     secret::Packed,
     wire::{
         Fault,

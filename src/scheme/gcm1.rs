@@ -25,8 +25,9 @@ use super::{
 };
 use crate::{
     ct,
+    encoding::Encoding,
     id::{KeyId, ServiceName},
-    material::{Encoding, Field, KeyError, Lengths, Material, Reuse},
+    material::{Field, KeyError, Lengths, Material, Reuse},
     secret::Packed,
     wire::{
         Fault,

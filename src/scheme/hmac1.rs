@@ -22,7 +22,8 @@ use super::{
 };
 use crate::{
     ct,
-    material::{Encoding, Field, KeyError, Lengths, Material, Reuse},
+    encoding::Encoding,
+    material::{Field, KeyError, Lengths, Material, Reuse},
     time::UnixTime,
     wire::{
         Fault,
