@@ -1,15 +1,15 @@
 //! Exactly what an issuer makes for a request is accepted with it, and nothing else.
 //!
-//! Nothing is random here, so for each request and scheme there is one credential, and where the
-//! scheme may be bare, two spellings of it. The input is fields, a byte 0xFF between them:
+//! Nothing is random here. A credential is issued for one request, changed, and judged with another,
+//! for which a second issuer of the same key has its own credential with its own nonce. The input is
+//! fields, a byte 0xFF between them:
 //!
 //! ```text
 //! scheme  method target body  arrived-method arrived-target arrived-body  edits  payload
 //! ```
 //!
-//! A credential is issued for the first request, changed by the edits, and judged with the second;
-//! or, where there is a payload, that is judged instead. Empty fields of the second request are those
-//! of the first.
+//! A second byte of `scheme` leaves the prefix off. Empty fields of the request that arrives are those
+//! of the first. Where there is a payload, it is judged instead of the credential.
 
 #![no_main]
 
@@ -23,17 +23,22 @@ static CONFIG: LazyLock<Config> = LazyLock::new(every_scheme);
 static ISSUERS: LazyLock<Vec<Issuers>> =
     LazyLock::new(|| CONFIG.registry().facts().map(Issuers::new).collect());
 
+/// Of one scheme, with a prefix and without.
 struct Issuers {
     facts: &'static Facts,
-    tagged: Issuer,
-    bare: Issuer,
+    first: [Issuer; 2],
+    second: [Issuer; 2],
 }
 
 impl Issuers {
     fn new(facts: &'static Facts) -> Self {
-        let issuer = || issuer(&CONFIG, facts);
-        Self { facts, tagged: issuer(), bare: issuer().bare() }
+        let both = |nonce| [issuer(&CONFIG, facts, nonce), issuer(&CONFIG, facts, nonce).bare()];
+        Self { facts, first: both(1), second: both(2) }
     }
+}
+
+fn issue(issuers: &[Issuer], request: &Request<'_>, value: &[u8]) -> bool {
+    issuers.iter().any(|issuer| issuer.issue(request).is_ok_and(|own| own.as_bytes() == value))
 }
 
 fuzz_target!(|input: &[u8]| {
@@ -47,21 +52,27 @@ fuzz_target!(|input: &[u8]| {
     let [edits, payload] = std::array::from_fn(|_| field());
 
     let chosen = usize::from(*scheme.first().unwrap_or(&0)) % ISSUERS.len();
-    let Issuers { facts, tagged, bare } = &ISSUERS[chosen];
+    let Issuers { facts, first, second } = &ISSUERS[chosen];
     let is_bare = scheme.len() > 1;
     let sent = Request::new(method, target).body(body);
     let arrived = Request::new(to_method, to_target).body(to_body);
-    let value = match (if is_bare { bare } else { tagged }).issue(&sent) {
-        _ if !payload.is_empty() && is_bare => payload.to_vec(),
-        _ if !payload.is_empty() => [facts.id.as_bytes(), facts.id.as_bytes(), payload].join(&b'.'),
-        Ok(issued) => edited(issued.into_bytes(), edits),
-        Err(_) => return,
-    };
-
+    let (value, genuine);
+    if payload.is_empty() {
+        let Ok(issued) = first[usize::from(is_bare)].issue(&sent) else { return };
+        let other = second[0].issue(&arrived).unwrap_or_default();
+        value = edited(issued.into_bytes(), edits, &other);
+        let same_request = [method, target] == [to_method, to_target];
+        let bound =
+            (same_request || !facts.binds.request) && (body == to_body || !facts.binds.body);
+        genuine = bound && issue(first, &sent, &value) || issue(second, &arrived, &value);
+    } else {
+        let tagged = || [facts.id.as_bytes(), facts.id.as_bytes(), payload].join(&b'.');
+        value = if is_bare { payload.to_vec() } else { tagged() };
+        genuine = ISSUERS.iter().any(|Issuers { first, second, .. }| {
+            [first, second].iter().any(|issuers| issue(*issuers, &arrived, &value))
+        });
+    }
     let verdict = judge(CONFIG.verifier().snapshot(), &arrived.credential(&value), to_body);
-    let genuine = ISSUERS.iter().any(|Issuers { tagged, bare, .. }| {
-        [tagged, bare].iter().any(|i| i.issue(&arrived).is_ok_and(|v| v.as_bytes() == value))
-    });
     assert_eq!(verdict.is_ok(), genuine, "{verdict:?}");
 
     let explained = match explain(&value) {
@@ -85,15 +96,23 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// Three bytes an edit: which, where, and with what.
-fn edited(mut value: Vec<u8>, edits: &[u8]) -> Vec<u8> {
-    for &[which, at, with] in edits.as_chunks().0 {
-        let at = usize::from(at).min(value.len());
-        match which % 4 {
+/// Three bytes an edit: which, where, and with what. A whole field can be that of another credential.
+fn edited(mut value: Vec<u8>, edits: &[u8], other: &str) -> Vec<u8> {
+    for &[which, place, with] in edits.as_chunks().0 {
+        let at = usize::from(place).min(value.len());
+        match which % 5 {
             0 => value.insert(at, with),
             1 => value.truncate(at),
             2 if at < value.len() => drop(value.remove(at)),
             3 if at < value.len() => value[at] ^= with,
+            4 => {
+                let mut fields: Vec<_> = value.split(|b| *b == b'.').collect();
+                let others: Vec<_> = other.split('.').collect();
+                let (to, from) =
+                    (usize::from(place) % fields.len(), usize::from(with) % others.len());
+                fields[to] = others[from].as_bytes();
+                value = fields.join(&b'.');
+            }
             _ => {}
         }
     }

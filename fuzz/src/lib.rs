@@ -52,9 +52,9 @@ pub fn every_scheme() -> Config {
     parse(&format!("[service.{SERVICE}]\nissue = {issue:?}\naccept = [{accept}]\n{keys}")).unwrap()
 }
 
-/// Its credentials depend on nothing but the request.
-pub fn issuer(config: &Config, facts: &Facts) -> Issuer {
-    config.issuer(SERVICE, CLIENT, Some(facts.id)).unwrap().random(Arc::new(NotRandom))
+/// Its credentials depend on nothing but the request and a byte, of which it makes its nonces.
+pub fn issuer(config: &Config, facts: &Facts, nonce: u8) -> Issuer {
+    config.issuer(SERVICE, CLIENT, Some(facts.id)).unwrap().random(Arc::new(NotRandom(nonce)))
 }
 
 /// The verdict where no credential was used before, body included.
@@ -99,11 +99,11 @@ impl SecretSource for Fixed {
 
 /// Always the same.
 #[derive(Debug)]
-struct NotRandom;
+struct NotRandom(u8);
 
 impl Random for NotRandom {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), BackendError> {
-        bytes.fill(0x5a);
+        bytes.fill(self.0);
         Ok(())
     }
 }
