@@ -30,8 +30,12 @@
 //! | none | the core: no tokio, no serde, no HTTP |
 //! | `config` (default) | configuration files, `.env` files, dates |
 //! | `conformance` | the suite that every scheme must pass |
+//! | `http` | layers for servers and clients that are made of tower services |
+//! | `axum` | [`Verified`] as an argument of axum's handlers |
+//! | `reqwest` | the client layer for requests of reqwest |
 //! | `cli` | what the program `keyscheme` needs |
 
+mod auth;
 mod builder;
 #[cfg(feature = "config")]
 mod config;
@@ -40,6 +44,8 @@ pub mod conformance;
 mod ct;
 mod encoding;
 mod error;
+#[cfg(feature = "http")]
+pub mod http;
 mod id;
 mod issue;
 mod key;
@@ -60,6 +66,7 @@ mod wire;
 #[cfg(feature = "config")]
 pub use self::config::{Config, Loader};
 pub use self::{
+    auth::Authenticator,
     builder::{AcceptConfig, KeyConfig, ServiceConfig, VerifierBuilder},
     encoding::{DecodeError, Encoding},
     error::{BackendError, ConfigError, Failure, Mistake, Reject},

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// From the ground up. A module that is not named here fails the test.
-const LEVELS: [&[&str]; 13] = [
+const LEVELS: [&[&str]; 15] = [
     &["ct", "error", "id", "secret", "time"],
     &["encoding", "random"],
     &["material"],
@@ -20,7 +20,9 @@ const LEVELS: [&[&str]; 13] = [
     &["registry"],
     &["verifier"],
     &["builder"],
+    &["auth"],
     &["config"],
+    &["http"],
 ];
 
 fn level(module: &str) -> Option<usize> {
@@ -114,7 +116,7 @@ fn the_core_knows_no_io() {
     sources(&root, &mut files);
     for file in files {
         let inside = file.strip_prefix(&root).unwrap();
-        let edge = ["cli", "config", "source", "main.rs", "time.rs"];
+        let edge = ["cli", "config", "http", "source", "main.rs", "time.rs"];
         if edge.iter().any(|edge| inside.starts_with(edge)) {
             continue;
         }

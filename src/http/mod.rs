@@ -1,0 +1,1 @@
+//! HTTP by way of tower: a layer for servers, and one for clients.
