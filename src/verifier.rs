@@ -3,13 +3,13 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    error::Failure,
+    error::{BackendError, Failure},
     id::{ClientName, KeyId},
     policy::Service,
-    replay::{MemoryReplay, ReplayStore},
+    replay::{Claim, MemoryReplay, ReplayStore},
     request::Request,
-    time::Clock,
-    verify::{Checked, Rejected, Rules, Snapshot, Verified},
+    time::{Clock, UnixTime},
+    verify::{Checked, Rejected, Rules, Snapshot, Unclaimed, Verified},
 };
 
 /// Verifies requests for its services.
@@ -88,25 +88,75 @@ impl<'v> Guard<'v> {
     ///
     /// [`Refused`], which is not for the peer.
     pub async fn judge(&self, request: &Request<'_>) -> Result<Verified, Refused> {
-        let Verifier { replay, clock, .. } = self.verifier;
-        let now = clock.now();
-        let verified = match self.rules.check(request, now)? {
-            Checked::Verified(verified) => verified,
-            Checked::FirstUse(unclaimed) => {
-                let proved = Some(unclaimed.proved());
-                let claim = unclaimed.claim(now);
-                let answer = match replay {
-                    Replay::Memory(memory) => memory.claim_now(&claim),
-                    Replay::Store(store) => store.claim(&claim).await,
-                };
-                let settled = unclaimed.settle(answer, clock.now());
-                settled.map_err(|failure| Refused { failure, proved })?
-            }
+        let verified = match self.begin(request) {
+            Begun::Settled(outcome) => outcome?,
+            Begun::Claiming(claiming) => claiming.finish().await?,
         };
         let Some(content) = request.body else { return Ok(verified) };
         let proved = Some(verified.proved());
         verified.with_body(content).map_err(|reason| Refused { failure: reason.into(), proved })
     }
+
+    /// The decision as far as it goes without waiting: all of it, unless a store has to be asked. The
+    /// body is not looked at.
+    #[inline]
+    pub(crate) fn begin(&self, request: &Request<'_>) -> Begun {
+        let Verifier { replay, clock, .. } = self.verifier;
+        let now = clock.now();
+        let unclaimed = match self.rules.check(request, now) {
+            Ok(Checked::FirstUse(unclaimed)) => unclaimed,
+            Ok(Checked::Verified(verified)) => return Begun::Settled(Ok(verified)),
+            Err(rejected) => return Begun::Settled(Err(rejected.into())),
+        };
+        match replay {
+            Replay::Memory(memory) => {
+                let answer = memory.claim_now(&unclaimed.claim(now));
+                Begun::Settled(settle(unclaimed, answer, clock.as_ref()))
+            }
+            Replay::Store(store) => Begun::Claiming(Claiming {
+                unclaimed,
+                store: Arc::clone(store),
+                clock: Arc::clone(clock),
+                now,
+            }),
+        }
+    }
+}
+
+/// A decision, or what it still has to wait for.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "what is settled, the usual case, is not to be boxed"
+)]
+pub(crate) enum Begun {
+    Claiming(Claiming),
+    Settled(Result<Verified, Refused>),
+}
+
+/// A claim that a store has to be asked for. It owns its parts, so a future can keep it.
+pub(crate) struct Claiming {
+    unclaimed: Unclaimed,
+    store: Arc<dyn ReplayStore>,
+    clock: Arc<dyn Clock>,
+    now: UnixTime,
+}
+
+impl Claiming {
+    pub(crate) async fn finish(self) -> Result<Verified, Refused> {
+        let answer = self.store.claim(&self.unclaimed.claim(self.now)).await;
+        settle(self.unclaimed, answer, self.clock.as_ref())
+    }
+}
+
+/// Step 9, with the time after the store has answered.
+#[inline]
+fn settle(
+    unclaimed: Unclaimed,
+    answer: Result<Claim, BackendError>,
+    clock: &dyn Clock,
+) -> Result<Verified, Refused> {
+    let proved = Some(unclaimed.proved());
+    unclaimed.settle(answer, clock.now()).map_err(|failure| Refused { failure, proved })
 }
 
 impl fmt::Debug for Guard<'_> {

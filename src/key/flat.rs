@@ -67,6 +67,9 @@ pub(crate) trait Keys: Send + Sync {
         cx: &Context<'_>,
         opened: &mut Opened,
     ) -> Result<(), OpenError>;
+
+    /// See [`KeyScheme::misread`].
+    fn misread(&self, slot: usize, payload: Payload<'_>, cx: &Context<'_>) -> Option<&'static str>;
 }
 
 struct Flat<S: KeyScheme> {
@@ -117,6 +120,11 @@ impl<S: KeyScheme> Keys for Flat<S> {
         };
         *opened = self.scheme.open(key, payload, cx)?;
         Ok(())
+    }
+
+    fn misread(&self, slot: usize, payload: Payload<'_>, cx: &Context<'_>) -> Option<&'static str> {
+        let key = self.entries.get(slot).map(|entry| &entry.key).or(self.decoy.as_ref());
+        self.scheme.misread(key?, payload, cx)
     }
 }
 

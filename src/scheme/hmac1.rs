@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Binds, Body, Context, Covers, Facts, KeyScheme, OpenError, Opened, Part, Payload, SealError,
     Sealing, SingleUse,
+    misread::misread,
     text::{format_ts, join, parse_ts, split_field, split_field_of},
 };
 use crate::{
@@ -42,7 +43,7 @@ pub struct Key {
 
 impl Key {
     #[inline]
-    fn mac(&self, cx: &Context<'_>, signed: &Signed<'_>) -> [u8; 32] {
+    pub(super) fn mac(&self, cx: &Context<'_>, signed: &Signed<'_>) -> [u8; 32] {
         let fields = [
             LABEL,
             cx.service,
@@ -73,7 +74,7 @@ impl Key {
 }
 
 /// The fields that the MAC covers, as they stand in the credential.
-struct Signed<'a> {
+pub(super) struct Signed<'a> {
     ts: &'a [u8],
     nonce: &'a [u8],
     digest: &'a [u8],
@@ -132,6 +133,10 @@ impl KeyScheme for Hmac1 {
         Ok(())
     }
 
+    fn misread(&self, key: &Key, payload: Payload<'_>, cx: &Context<'_>) -> Option<&'static str> {
+        misread(key, payload.tagged().ok()?, cx)
+    }
+
     fn explain(&self, payload: Payload<'_>) -> Result<Vec<Part>, Fault> {
         let mut rest = payload.as_bytes();
         let mut at = 0;
@@ -176,17 +181,17 @@ fn field_meaning(
 }
 
 /// A payload in its parts, none of them believed yet.
-struct Fields<'a> {
+pub(super) struct Fields<'a> {
     issued_at: UnixTime,
     nonce: [u8; NONCE],
     covers: Covers,
-    mac: [u8; 32],
-    signed: Signed<'a>,
+    pub(super) mac: [u8; 32],
+    pub(super) signed: Signed<'a>,
 }
 
 impl<'a> Fields<'a> {
     #[inline]
-    fn parse(payload: &'a [u8]) -> Option<Self> {
+    pub(super) fn parse(payload: &'a [u8]) -> Option<Self> {
         let (ts, rest) = split_field(payload)?;
         let (nonce, rest) = split_field_of(22, rest)?;
         let (digest, covers, mac) = if let [b'-', b'.', mac @ ..] = rest {

@@ -9,6 +9,7 @@ pub(crate) mod cbc1;
 pub(crate) mod ecb0;
 pub(crate) mod gcm1;
 pub(crate) mod hmac1;
+mod misread;
 mod text;
 #[cfg(test)]
 mod wycheproof;
@@ -66,6 +67,18 @@ pub trait KeyScheme: fmt::Debug + Send + Sync + 'static {
 
     /// The one bare value of a key, where [`Facts::may_be_bare`].
     fn bare<'k>(&self, _key: &'k Self::Key) -> Option<&'k [u8]> {
+        None
+    }
+
+    /// What the request was commonly mistaken for, if this refused payload would prove the key under
+    /// that reading. For the operator's log alone: it changes no verdict. It must take the same time
+    /// whatever the payload proves.
+    fn misread(
+        &self,
+        _key: &Self::Key,
+        _payload: Payload<'_>,
+        _cx: &Context<'_>,
+    ) -> Option<&'static str> {
         None
     }
 
