@@ -87,7 +87,9 @@ pub use self::{
     source::{EnvSource, FileSource, SecretRef, SecretSource},
     time::{Clock, ManualClock, SystemClock, UnixTime},
     verifier::{Guard, Refused, Verifier},
-    verify::{Accepted, BodyState, Checked, Rejected, Rules, Snapshot, Unclaimed, Verified},
+    verify::{
+        Accepted, BodyState, Checked, Misread, Rejected, Rules, Snapshot, Unclaimed, Verified,
+    },
     wire::{Explanation, Fault, MAX_CREDENTIAL, Presented, explain},
 };
 

@@ -72,6 +72,11 @@ impl<'v> Guard<'v> {
         self.rules.service()
     }
 
+    /// The rules that it judges by.
+    pub fn rules(&self) -> Rules<'v> {
+        self.rules
+    }
+
     /// Accepts or refuses a request. Where the request has its body, that is compared too;
     /// otherwise see [`Verified::body`].
     ///
@@ -124,10 +129,6 @@ impl<'v> Guard<'v> {
 }
 
 /// A decision, or what it still has to wait for.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "what is settled, the usual case, is not to be boxed"
-)]
 pub(crate) enum Begun {
     Claiming(Claiming),
     Settled(Result<Verified, Refused>),
@@ -206,6 +207,12 @@ impl fmt::Display for Refused {
 impl std::error::Error for Refused {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.failure)
+    }
+}
+
+impl From<BackendError> for Refused {
+    fn from(error: BackendError) -> Self {
+        Self { failure: error.into(), proved: None }
     }
 }
 

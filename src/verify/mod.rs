@@ -106,7 +106,7 @@ impl<'s> Rules<'s> {
         request: &Request<'_>,
         others: &[(&'static str, &[u8])],
         now: UnixTime,
-    ) -> Option<&'static str> {
+    ) -> Option<Misread<'s>> {
         let credential = Credential::parse(request.presented).ok()?;
         let Admitted { service, column, payload, named, found, .. } =
             self.admit(credential, now).ok()?;
@@ -125,7 +125,7 @@ impl<'s> Rules<'s> {
             }
         }
         // Without a key the work is done all the same, so that the time does not tell.
-        found.record.and(reading)
+        Some(Misread { reading: reading?, key: found.record? })
     }
 
     /// Step 3, and the look-up of step 4.
@@ -151,6 +151,15 @@ impl<'s> Rules<'s> {
         };
         Ok(Admitted { service, accept, column, payload, named, found })
     }
+}
+
+/// A refused credential that was probably meant well.
+#[derive(Clone, Copy, Debug)]
+pub struct Misread<'s> {
+    /// What the request was mistaken for.
+    pub reading: &'static str,
+    /// The key that the credential names.
+    pub key: &'s KeyRecord,
 }
 
 /// A credential of a scheme that the service accepts now.

@@ -1,0 +1,165 @@
+//! One line per decision, and no flood.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    error::{Failure, Reject},
+    verifier::Refused,
+    verify::{Misread, Verified},
+};
+
+/// Writes decisions as events of `tracing`, with the target `keyscheme`: acceptances at level `DEBUG`,
+/// refusals at `INFO`, trouble of our own at `ERROR`.
+///
+/// Of refusals that are alike (one service, one reason, one client) a few per second are written; how
+/// many were left out stands as `suppressed` in the next one that is. Nothing that a stranger chose
+/// decides what is alike: a client is named only where its key was proved.
+#[derive(Default)]
+pub struct DecisionLog {
+    alike: Mutex<HashMap<(String, &'static str, Option<String>), Window>>,
+}
+
+/// A decision to be written.
+#[derive(Clone, Copy, Debug)]
+pub struct Decision<'a> {
+    /// The service that was called.
+    pub service: &'a str,
+    /// The method of the request.
+    pub method: &'a str,
+    /// The target of the request; its query is left out.
+    pub target: &'a str,
+    /// Who is at the other end, where that is known.
+    pub peer: Option<&'a str>,
+    /// How long it took, where that was measured.
+    pub took: Option<Duration>,
+}
+
+/// The refusals of one kind within a second.
+struct Window {
+    since: Instant,
+    written: u32,
+    suppressed: u64,
+}
+
+impl DecisionLog {
+    /// Writes an acceptance.
+    pub fn accepted(&self, decision: Decision<'_>, verified: &Verified) {
+        let Decision { service, method, peer, took, .. } = decision;
+        tracing::debug!(
+            target: "keyscheme",
+            service,
+            client = verified.client(),
+            scheme = verified.scheme(),
+            key_id = verified.key_id(),
+            upgrade = verified.upgrade(),
+            peer,
+            method,
+            path = decision.path(),
+            micros = took.map(micros),
+            "accepted"
+        );
+    }
+
+    /// Writes a refusal, unless many like it were written just now.
+    pub fn refused(&self, decision: Decision<'_>, refused: &Refused) {
+        let reason = reason(refused.failure());
+        let Some(suppressed) = self.admits(decision.service, reason, refused.client()) else {
+            return;
+        };
+        let Decision { service, method, peer, took, .. } = decision;
+        let path = decision.path();
+        let (client, key_id) = (refused.client(), refused.key_id());
+        let micros = took.map(micros);
+        if let Failure::Unavailable(error) = refused.failure() {
+            tracing::error!(
+                target: "keyscheme",
+                service, reason, %error, client, key_id, peer, method, path, micros, suppressed,
+                "unavailable"
+            );
+        } else {
+            tracing::info!(
+                target: "keyscheme",
+                service, reason, client, key_id, peer, method, path, micros, suppressed,
+                "refused"
+            );
+        }
+    }
+
+    /// Writes what a refused client may have got wrong.
+    pub fn misread(&self, decision: Decision<'_>, misread: &Misread<'_>) {
+        let Decision { service, method, peer, .. } = decision;
+        tracing::warn!(
+            target: "keyscheme",
+            service,
+            named_client = misread.key.client().as_str(),
+            named_key = misread.key.id().as_str(),
+            reading = misread.reading,
+            peer,
+            method,
+            path = decision.path(),
+            "refused, but probably meant well"
+        );
+    }
+
+    /// Writes how many refusals were left out since the last one of their kind, for a log that ends
+    /// or is quiet.
+    pub fn flush(&self) {
+        let mut alike = self.alike.lock().unwrap_or_else(PoisonError::into_inner);
+        for ((service, reason, client), window) in alike.iter_mut() {
+            let suppressed = std::mem::take(&mut window.suppressed);
+            if suppressed > 0 {
+                tracing::info!(target: "keyscheme", service, reason, client, suppressed, "refused");
+            }
+        }
+    }
+
+    /// How many were left out before this one, if it is to be written.
+    fn admits(&self, service: &str, reason: &'static str, client: Option<&str>) -> Option<u64> {
+        let now = Instant::now();
+        let mut alike = self.alike.lock().unwrap_or_else(PoisonError::into_inner);
+        // As many kinds as there are services, reasons and clients of ours, and no more.
+        let kind = (service.to_owned(), reason, client.map(str::to_owned));
+        let window = alike.entry(kind).or_insert(Window { since: now, written: 0, suppressed: 0 });
+        if now.duration_since(window.since) >= SECOND {
+            (window.since, window.written) = (now, 0);
+        }
+        if window.written >= PER_SECOND {
+            window.suppressed += 1;
+            return None;
+        }
+        window.written += 1;
+        Some(std::mem::take(&mut window.suppressed))
+    }
+}
+
+impl Decision<'_> {
+    fn path(&self) -> &str {
+        self.target.split('?').next().unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for DecisionLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DecisionLog")
+    }
+}
+
+fn reason(failure: &Failure) -> &'static str {
+    match failure {
+        Failure::Rejected(reason) => Reject::code(*reason),
+        Failure::Unavailable(_) => "unavailable",
+    }
+}
+
+fn micros(took: Duration) -> u64 {
+    u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+/// Of one kind.
+const PER_SECOND: u32 = 5;
