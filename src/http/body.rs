@@ -146,10 +146,10 @@ impl<B: Body<Data = Bytes>> Body for RequestBody<B> {
     }
 }
 
-fn poll_frame<B: Body>(
-    body: Pin<&mut Option<B>>,
-    cx: &mut Context<'_>,
-) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+/// What a body gives next.
+type Next<B> = Option<Result<Frame<<B as Body>::Data>, <B as Body>::Error>>;
+
+fn poll_frame<B: Body>(body: Pin<&mut Option<B>>, cx: &mut Context<'_>) -> Poll<Next<B>> {
     body.as_pin_mut().map_or(Poll::Ready(None), |body| body.poll_frame(cx))
 }
 

@@ -26,13 +26,18 @@ pin_project! {
     }
 }
 
-/// What came of it.
-#[derive(Debug)]
-pub(super) enum Collected {
+/// A body that was read to its end, and is the one that the credential covers.
+pub(super) struct Whole {
+    pub(super) verified: Verified,
+    pub(super) data: Option<Bytes>,
+    pub(super) trailers: Option<HeaderMap>,
+}
+
+/// Why there is none.
+pub(super) enum Unread {
     BrokenOff,
     Mismatch(Refused),
     TooLong,
-    Whole(Verified, Option<Bytes>, Option<HeaderMap>),
 }
 
 impl<B: Body<Data = Bytes>> Collecting<B> {
@@ -46,7 +51,7 @@ impl<B: Body<Data = Bytes>> Collecting<B> {
         }
     }
 
-    pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Collected> {
+    pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Whole, Unread>> {
         let mut this = self.project();
         let mut content = this.content.take();
         while let Some(reading) = &mut content {
@@ -56,12 +61,12 @@ impl<B: Body<Data = Bytes>> Collecting<B> {
                     return Poll::Pending;
                 }
                 Poll::Ready(None) => break,
-                Poll::Ready(Some(Err(_))) => return Poll::Ready(Collected::BrokenOff),
+                Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(Unread::BrokenOff)),
                 Poll::Ready(Some(Ok(frame))) => {
                     let Some(data) = reading.take(frame) else { continue };
                     let so_far = this.first.as_ref().map_or(0, Bytes::len) + this.more.len();
                     if data.len() > this.limit.saturating_sub(so_far) {
-                        return Poll::Ready(Collected::TooLong);
+                        return Poll::Ready(Err(Unread::TooLong));
                     }
                     match this.first {
                         None => *this.first = Some(data),
@@ -70,13 +75,13 @@ impl<B: Body<Data = Bytes>> Collecting<B> {
                 }
             }
         }
-        let Some(content) = content else { return Poll::Ready(Collected::BrokenOff) };
-        Poll::Ready(match content.finish() {
-            Ok((verified, trailers)) => {
-                Collected::Whole(verified, joined(this.first.take(), this.more), trailers)
-            }
-            Err(refused) => Collected::Mismatch(refused),
-        })
+        let Some(content) = content else { return Poll::Ready(Err(Unread::BrokenOff)) };
+        let (verified, trailers) = match content.finish() {
+            Ok(finished) => finished,
+            Err(refused) => return Poll::Ready(Err(Unread::Mismatch(refused))),
+        };
+        let data = joined(this.first.take(), this.more);
+        Poll::Ready(Ok(Whole { verified, data, trailers }))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -16,7 +17,7 @@ use http_body::Body;
 use super::{
     answer::{Refusal, answer, broken_off, too_long, unavailable},
     body::{Mismatch, RequestBody, ResponseBody},
-    collect::{Collected, Collecting},
+    collect::{Collecting, Unread, Whole},
     head,
     log::{Decision, DecisionLog},
 };
@@ -58,7 +59,7 @@ pub(super) struct Gate {
 
 /// What becomes of a request.
 pub(super) enum Admitted<B> {
-    Collect(Parts, Collecting<B>),
+    Collect(Parts, Pin<Box<Collecting<B>>>),
     Refuse(Response<Bytes>),
     Serve(Request<RequestBody<B>>, After),
 }
@@ -120,7 +121,7 @@ impl Gate {
         }
         if let Some(limit) = self.settings.buffer {
             return match Collecting::new(body, verified, limit) {
-                Some(collecting) => Admitted::Collect(head, collecting),
+                Some(collecting) => Admitted::Collect(head, Box::pin(collecting)),
                 None => Admitted::Refuse(too_long()),
             };
         }
@@ -130,12 +131,12 @@ impl Gate {
     }
 
     /// Goes on with a body that was read.
-    pub(super) fn collected<B>(&self, head: Parts, collected: Collected) -> Admitted<B> {
-        match collected {
-            Collected::BrokenOff => Admitted::Refuse(broken_off()),
-            Collected::Mismatch(refused) => self.refuse(&head, refused),
-            Collected::TooLong => Admitted::Refuse(too_long()),
-            Collected::Whole(verified, data, trailers) => {
+    pub(super) fn collected<B>(&self, head: Parts, read: Result<Whole, Unread>) -> Admitted<B> {
+        match read {
+            Err(Unread::BrokenOff) => Admitted::Refuse(broken_off()),
+            Err(Unread::Mismatch(refused)) => self.refuse(&head, refused),
+            Err(Unread::TooLong) => Admitted::Refuse(too_long()),
+            Ok(Whole { verified, data, trailers }) => {
                 self.serve(head, RequestBody::collected(data, trailers), verified, None)
             }
         }

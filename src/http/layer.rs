@@ -146,7 +146,7 @@ pin_project! {
     #[project = Steps]
     enum Step<S, B, F> {
         Claiming { claim: Claim, request: Option<(Parts, B)>, inner: Option<S> },
-        Collecting { #[pin] collecting: Collecting<B>, head: Option<Parts>, inner: Option<S> },
+        Collecting { collecting: Pin<Box<Collecting<B>>>, head: Option<Parts>, inner: Option<S> },
         Refused { response: Option<Response<Bytes>> },
         Serving { #[pin] future: F, after: After },
         Spent,
@@ -170,7 +170,7 @@ where
                     (this.gate.settle(head, body, outcome), inner.take())
                 }
                 Steps::Collecting { collecting, head, inner } => {
-                    let collected = ready!(collecting.poll(cx));
+                    let collected = ready!(collecting.as_mut().poll(cx));
                     let Some(head) = head.take() else { return Poll::Pending };
                     (this.gate.collected(head, collected), inner.take())
                 }

@@ -21,7 +21,7 @@ use crate::{
 /// decides what is alike: a client is named only where its key was proved.
 #[derive(Default)]
 pub struct DecisionLog {
-    alike: Mutex<HashMap<(String, &'static str, Option<String>), Window>>,
+    alike: Mutex<HashMap<Kind, Window>>,
 }
 
 /// A decision to be written.
@@ -38,6 +38,9 @@ pub struct Decision<'a> {
     /// How long it took, where that was measured.
     pub took: Option<Duration>,
 }
+
+/// Service, reason, and the client where its key was proved.
+type Kind = (String, &'static str, Option<String>);
 
 /// The refusals of one kind within a second.
 struct Window {
