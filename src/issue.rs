@@ -9,7 +9,7 @@ use crate::{
     material::Material,
     random::{OsRandom, Random},
     request::{Body, Context, Request},
-    scheme::{KeyScheme, SealError, Sealing},
+    scheme::{Facts, KeyScheme, SealError, Sealing},
     time::{Clock, SystemClock},
     wire::MAX_CREDENTIAL,
 };
@@ -32,7 +32,7 @@ use crate::{
 pub struct Issuer {
     service: ServiceName,
     key_id: KeyId,
-    scheme: &'static str,
+    facts: &'static Facts,
     key: Box<dyn Sealer>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -80,7 +80,7 @@ impl Issuer {
             (Ok(service), Ok(key_id), Some(key)) => Some(Self {
                 service,
                 key_id,
-                scheme: scheme.facts().id,
+                facts: scheme.facts(),
                 key,
                 clock: Arc::new(SystemClock),
                 random: Arc::new(OsRandom),
@@ -150,7 +150,7 @@ impl Issuer {
         }
         let mut value = String::with_capacity(256);
         if !self.bare {
-            for part in [self.scheme, ".", self.key_id.as_str(), "."] {
+            for part in [self.facts.id, ".", self.key_id.as_str(), "."] {
                 value.push_str(part);
             }
         }
@@ -158,9 +158,20 @@ impl Issuer {
         if value.len() > MAX_CREDENTIAL { Err(SealError::TooLong) } else { Ok(value) }
     }
 
+    /// Whether the body must be known when a credential is issued: the scheme binds it, and
+    /// [`Self::uncovered_body`] was not said.
+    pub fn covers_body(&self) -> bool {
+        self.facts.binds.body && self.cover_body
+    }
+
+    /// The service that it issues for.
+    pub fn service(&self) -> &str {
+        self.service.as_str()
+    }
+
     /// The scheme of its credentials.
     pub fn scheme(&self) -> &'static str {
-        self.scheme
+        self.facts.id
     }
 
     /// The key that it issues under.
@@ -174,7 +185,7 @@ impl fmt::Debug for Issuer {
         f.debug_struct("Issuer")
             .field("service", &self.service)
             .field("key_id", &self.key_id)
-            .field("scheme", &self.scheme)
+            .field("scheme", &self.facts.id)
             .finish_non_exhaustive()
     }
 }

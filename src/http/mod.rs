@@ -42,11 +42,16 @@
 //!
 //! Put no layer outside of this one that changes method or target, and none that decompresses bodies:
 //! `hmac1` covers what was sent.
+//!
+//! # A client
+//!
+//! [`IssueLayer`] gives every request a new credential.
 
 mod answer;
 #[cfg(feature = "axum")]
 mod axum;
 mod body;
+mod client;
 mod collect;
 mod gate;
 mod head;
@@ -57,6 +62,7 @@ mod minimum;
 pub use self::{
     answer::{Refusal, answer},
     body::{BodyError, RequestBody, ResponseBody},
+    client::{Incoming, IssueError, IssueFuture, IssueLayer, IssueService, IssuedBody, Outgoing},
     layer::{AuthFuture, AuthLayer, AuthService},
     log::{Decision, DecisionLog},
     minimum::{Insufficient, Minimum, MinimumFuture, MinimumService},
