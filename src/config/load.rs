@@ -12,6 +12,7 @@ use toml::de::DeTable;
 use super::{
     lines::Lines,
     read::{DescribedKey, DescribedSecret, Description, read},
+    serve::{DescribedServe, ServeConfig},
     walk::{Found, above},
 };
 use crate::{
@@ -19,9 +20,11 @@ use crate::{
     error::{ConfigError, Mistake},
     issue::Issuer,
     key::KeyState,
+    material::Material,
     registry::{Registry, unknown_scheme},
     replay::ReplayStore,
     scheme::KeyScheme,
+    secret::Secret,
     source::{EnvSource, FileSource, SecretSource, read_at_most},
     time::{Clock, SystemClock},
     verifier::Verifier,
@@ -33,6 +36,7 @@ pub struct Config {
     verifier: Verifier,
     keys: Vec<(String, KeyConfig)>,
     registry: Registry,
+    serve: ServeConfig,
     clock: Arc<dyn Clock>,
 }
 
@@ -59,6 +63,11 @@ impl Config {
     /// The schemes that it knows.
     pub fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// What it says of the forward-auth server.
+    pub fn serve(&self) -> &ServeConfig {
+        &self.serve
     }
 
     /// An issuer with a client's active key under `scheme` or, where none is named, under the scheme
@@ -257,6 +266,7 @@ impl Loader {
         for key in description.keys {
             keys.push(self.with_secrets(key, dotenv, &mut found).await);
         }
+        let serve = self.with_token(description.serve, dotenv, &mut found).await;
         let mut builder =
             VerifierBuilder::new().registry(self.registry.clone()).clock(Arc::clone(&self.clock));
         if let Some(capacity) = description.replay_capacity {
@@ -300,6 +310,7 @@ impl Loader {
             verifier,
             keys,
             registry: self.registry,
+            serve,
             clock: self.clock,
         });
         ConfigError::unless(mistakes, config)
@@ -314,43 +325,78 @@ impl Loader {
         found: &mut Found,
     ) -> (String, KeyConfig) {
         let DescribedKey { client, mut config, secrets } = key;
-        for DescribedSecret { path, field, encoding, name } in secrets {
-            let source = self.sources.iter().find(|(known, _)| *known == name.source);
-            let Some((_, source)) = source else { continue };
-            let text = match source.fetch(&name).await {
-                Ok(text) => text,
-                // Nothing of a `.env` file that could not be read is missing for a reason of its own.
-                Err(_) if name.source == "env" && !dotenv => continue,
-                Err(error) => {
-                    let remedy = match name.source.as_str() {
-                        "env" => "set it, or name the variable that is meant",
-                        _ => "make it readable, or name the one that is meant",
-                    };
-                    found.wrong(&path, error.to_string(), remedy);
-                    continue;
-                }
-            };
-            match encoding.decode(text.expose()) {
-                Ok(bytes) => match field.misread(text.expose(), &bytes) {
-                    None => config.material = config.material.with(field.name, bytes),
-                    Some(meant) => {
-                        let problem =
-                            format!("has {} bytes, read as {}", bytes.len(), encoding.name());
-                        let remedy = format!(
-                            "give {}; likely cause: it is {1}: say encoding = \"{1}\"",
-                            field.lengths,
-                            meant.name()
-                        );
-                        found.wrong(&path, problem, &remedy);
-                    }
-                },
-                Err(error) => {
-                    let remedy = "mend it, or say its encoding: utf8, hex, base64 or base64url";
-                    found.wrong(&path, error.to_string(), remedy);
-                }
+        for described in secrets {
+            if let Some(secret) = self.fetch(&described, dotenv, found).await {
+                config.material = config.material.with(described.field.name, secret);
             }
         }
         (client, config)
+    }
+
+    /// What the proxies must show, and everything else that the server is told.
+    async fn with_token(
+        &self,
+        serve: DescribedServe,
+        dotenv: bool,
+        found: &mut Found,
+    ) -> ServeConfig {
+        let DescribedServe { mut config, token } = serve;
+        let Some(described) = token else { return config };
+        let Some(secret) = self.fetch(&described, dotenv, found).await else { return config };
+        let visible = secret.expose().iter().all(u8::is_ascii_graphic);
+        if !visible {
+            let remedy = "a header carries it: use letters, digits and signs only";
+            found.wrong(&described.path, "holds other bytes than visible ASCII", remedy);
+        }
+        let material = Material::new().with(described.field.name, secret.clone());
+        if let Err(error) = material.get(described.field) {
+            found.wrong(&described.path, error.problem, &error.remedy);
+        }
+        config.proxy_token = Some(secret);
+        config
+    }
+
+    /// One secret, decoded.
+    async fn fetch(
+        &self,
+        described: &DescribedSecret,
+        dotenv: bool,
+        found: &mut Found,
+    ) -> Option<Secret> {
+        let DescribedSecret { path, field, encoding, name } = described;
+        let (_, source) = self.sources.iter().find(|(known, _)| *known == name.source)?;
+        let text = match source.fetch(name).await {
+            Ok(text) => text,
+            // Nothing of a `.env` file that could not be read is missing for a reason of its own.
+            Err(_) if name.source == "env" && !dotenv => return None,
+            Err(error) => {
+                let remedy = match name.source.as_str() {
+                    "env" => "set it, or name the variable that is meant",
+                    _ => "make it readable, or name the one that is meant",
+                };
+                found.wrong(path, error.to_string(), remedy);
+                return None;
+            }
+        };
+        match encoding.decode(text.expose()) {
+            Ok(bytes) => match field.misread(text.expose(), &bytes) {
+                None => return Some(bytes),
+                Some(meant) => {
+                    let problem = format!("has {} bytes, read as {}", bytes.len(), encoding.name());
+                    let remedy = format!(
+                        "give {}; likely cause: it is {1}: say encoding = \"{1}\"",
+                        field.lengths,
+                        meant.name()
+                    );
+                    found.wrong(path, problem, &remedy);
+                }
+            },
+            Err(error) => {
+                let remedy = "mend it, or say its encoding: utf8, hex, base64 or base64url";
+                found.wrong(path, error.to_string(), remedy);
+            }
+        }
+        None
     }
 }
 

@@ -11,6 +11,10 @@ mod dotenv;
 mod lines;
 mod load;
 mod read;
+mod serve;
 mod walk;
 
-pub use self::load::{Config, Loader};
+pub use self::{
+    load::{Config, Loader},
+    serve::{EndpointConfig, ServeConfig},
+};

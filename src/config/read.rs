@@ -2,7 +2,10 @@
 
 use toml::de::{DeTable, DeValue};
 
-use super::walk::{Found, Table, kind};
+use super::{
+    serve::DescribedServe,
+    walk::{Found, Table, kind},
+};
 use crate::{
     builder::{AcceptConfig, KeyConfig, ServiceConfig},
     encoding::Encoding,
@@ -20,6 +23,7 @@ pub(super) struct Description {
     pub(super) keys: Vec<DescribedKey>,
     pub(super) replay_capacity: Option<usize>,
     pub(super) dotenv: Option<String>,
+    pub(super) serve: DescribedServe,
 }
 
 #[derive(Debug)]
@@ -75,6 +79,9 @@ pub(super) fn read<'t>(
     if let Some(mut secrets) = root.table("secrets", found) {
         description.dotenv = secrets.text("dotenv", found).map(str::to_owned);
         secrets.finish(found, &[]);
+    }
+    if let Some(serve) = root.table("serve", found) {
+        description.serve = super::serve::read(serve, &description.services, sources, found);
     }
     root.finish(found, &[]);
     description
@@ -207,7 +214,7 @@ fn key(
 }
 
 /// A reference such as `{ env = "SALT", encoding = "hex" }`.
-fn secret(
+pub(super) fn secret(
     key: &mut Table<'_>,
     path: String,
     field: &'static Field,

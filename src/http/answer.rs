@@ -1,15 +1,20 @@
 //! From a failure to what goes on the wire, in one table.
 
-use std::{ops::Deref, sync::Arc};
+use std::{
+    ops::Deref,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Response, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 
 use crate::{
     error::{Failure, Reject},
+    time::UnixTime,
     verifier::Refused,
     verify::Rules,
 };
@@ -36,6 +41,20 @@ pub fn answer(failure: &Failure, rules: Rules<'_>) -> Response<Bytes> {
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }
     response
+}
+
+/// Tells a client that what it sent will be refused from `until` on: `Deprecation` (RFC 9745), `since`
+/// when, and `Sunset` (RFC 8594).
+pub fn announce(until: UnixTime, since: UnixTime, headers: &mut HeaderMap) {
+    if let Ok(since) = HeaderValue::try_from(format!("@{since}")) {
+        headers.insert(DEPRECATION, since);
+    }
+    let end = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(until.0));
+    // The format has four digits for the year.
+    let end = end.filter(|_| until.0 < YEAR_10000).map(httpdate::fmt_http_date);
+    if let Some(Ok(end)) = end.map(HeaderValue::try_from) {
+        headers.insert(SUNSET, end);
+    }
 }
 
 /// Why a request was refused: in the extensions of the response, for layers outside that keep a log.
@@ -107,6 +126,10 @@ fn challenge(rules: Rules<'_>) -> String {
     challenge
 }
 
+const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
+const SUNSET: HeaderName = HeaderName::from_static("sunset");
+/// The first second after the year 9999.
+const YEAR_10000: u64 = 253_402_300_800;
 const MISSING: &[u8] = br#"{"title":"Unauthorized","status":401,"detail":"Missing API Key"}"#;
 const INVALID: &[u8] = br#"{"title":"Unauthorized","status":401,"detail":"Invalid API Key"}"#;
 const INSUFFICIENT: &[u8] =

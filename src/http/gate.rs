@@ -1,24 +1,16 @@
 //! What a layer does with a head, a body and an answer: everything but waiting.
 
-use std::{
-    fmt,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, SystemTime},
-};
+use std::{fmt, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response, request::Parts};
+use http::{Request, Response, request::Parts};
 use http_body::Body;
 
 use super::{
-    answer::{Refusal, answer, broken_off, too_long, unavailable},
+    answer::{Refusal, announce, answer, broken_off, too_long, unavailable},
     body::{Mismatch, RequestBody, ResponseBody},
     collect::{Collecting, Unread, Whole},
-    head,
+    head::{self, other_targets},
     log::{Decision, DecisionLog},
 };
 use crate::{
@@ -36,16 +28,14 @@ pub(super) struct Settings {
     service: String,
     pub(super) exempt: Vec<String>,
     pub(super) buffer: Option<usize>,
-    /// The value of `Deprecation` (RFC 9745): a scheme with an end date is deprecated since now, at the
-    /// latest.
-    deprecation: Option<HeaderValue>,
+    /// A scheme with an end date is deprecated since then, at the latest.
+    since: UnixTime,
 }
 
 impl Settings {
     pub(super) fn new(auth: Authenticator, service: &str) -> Self {
-        let since = format!("@{}", auth.verifier().clock.now());
-        let deprecation = HeaderValue::try_from(since).ok();
-        Self { auth, service: service.to_owned(), exempt: Vec::new(), buffer: None, deprecation }
+        let since = auth.verifier().clock.now();
+        Self { auth, service: service.to_owned(), exempt: Vec::new(), buffer: None, since }
     }
 }
 
@@ -53,8 +43,6 @@ impl Settings {
 pub(super) struct Gate {
     settings: Settings,
     log: DecisionLog,
-    /// When a refusal was last looked at for a misreading, in Unix seconds.
-    misread_at: AtomicU64,
 }
 
 /// What becomes of a request.
@@ -73,7 +61,7 @@ pub(super) struct After {
 
 impl Gate {
     pub(super) fn new(settings: Settings) -> Self {
-        Self { settings, log: DecisionLog::default(), misread_at: AtomicU64::new(0) }
+        Self { settings, log: DecisionLog::default() }
     }
 
     pub(super) fn is_exempt(&self, head: &Parts) -> bool {
@@ -154,7 +142,7 @@ impl Gate {
         }
         let mut response = result?;
         if let Some(until) = until {
-            self.announce(until, &mut response);
+            announce(until, self.settings.since, response.headers_mut());
         }
         Ok(response.map(|body| ResponseBody::service(body, mismatch)))
     }
@@ -178,8 +166,18 @@ impl Gate {
 
     fn refuse<B>(&self, head: &Parts, refused: Refused) -> Admitted<B> {
         self.log.refused(self.decision(head), &refused);
-        if let Failure::Rejected(Reject::BadCredential | Reject::Malformed) = refused.failure() {
-            self.look_for_misreading(head);
+        let unproved = [Reject::BadCredential, Reject::Malformed];
+        if let (Failure::Rejected(reason), Some(guard)) = (refused.failure(), self.guard())
+            && unproved.contains(reason)
+        {
+            let request = head::judged(head, guard.service().header());
+            let now = self.settings.auth.verifier().clock.now();
+            let others = || {
+                let others = other_targets(&head.headers, head::sent_target(head));
+                others.into_iter().chain(head::shortened(head)).collect()
+            };
+            let decision = self.decision(head);
+            self.log.look_for_misreading(decision, guard.rules(), &request, others, now);
         }
         Admitted::Refuse(self.answer(refused.into()))
     }
@@ -193,51 +191,21 @@ impl Gate {
         response
     }
 
-    /// Says in the log what a client may have got wrong. It costs several decisions, so one refusal a
-    /// second is looked at.
-    fn look_for_misreading(&self, head: &Parts) {
-        let Some(guard) = self.guard() else { return };
-        let now = self.settings.auth.verifier().clock.now();
-        if self.misread_at.swap(now.0, Ordering::Relaxed) == now.0 {
-            return;
-        }
-        let others = head::others(head);
-        let others: Vec<_> = others.iter().map(|(why, target)| (*why, target.as_slice())).collect();
-        let request = head::judged(head, guard.service().header());
-        if let Some(misread) = guard.rules().misread(&request, &others, now) {
-            self.log.misread(self.decision(head), &misread);
-        }
-    }
-
     /// What a covered body reports to if it is false.
     fn mismatch(self: &Arc<Self>, head: &Parts) -> Mismatch {
         let gate = Arc::clone(self);
-        let (method, uri) = (head.method.clone(), head::sent_uri(head).clone());
+        let (method, target) = (head.method.clone(), head::sent_target(head).to_owned());
         Mismatch::new(move |refused| {
-            let target = head::target(&uri);
-            gate.log.refused(gate.decision_on(method.as_str(), target), refused);
+            gate.log.refused(gate.decision_on(method.as_str(), &target), refused);
         })
     }
 
     fn decision<'a>(&'a self, head: &'a Parts) -> Decision<'a> {
-        self.decision_on(head.method.as_str(), head::target(head::sent_uri(head)))
+        self.decision_on(head.method.as_str(), head::sent_target(head))
     }
 
     fn decision_on<'a>(&'a self, method: &'a str, target: &'a str) -> Decision<'a> {
         Decision { service: &self.settings.service, method, target, peer: None, took: None }
-    }
-
-    /// Tells the client that what it sent will be refused one day: `Deprecation` (RFC 9745) and
-    /// `Sunset` (RFC 8594).
-    fn announce<T>(&self, until: UnixTime, response: &mut Response<T>) {
-        let Some(deprecation) = &self.settings.deprecation else { return };
-        response.headers_mut().insert(DEPRECATION, deprecation.clone());
-        let end = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(until.0));
-        // The format has four digits for the year.
-        let end = end.filter(|_| until.0 < YEAR_10000).map(httpdate::fmt_http_date);
-        if let Some(Ok(end)) = end.map(HeaderValue::try_from) {
-            response.headers_mut().insert(SUNSET, end);
-        }
     }
 }
 
@@ -246,8 +214,3 @@ impl fmt::Debug for Gate {
         fmt::Debug::fmt(&self.settings, f)
     }
 }
-
-const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
-const SUNSET: HeaderName = HeaderName::from_static("sunset");
-/// The first second after the year 9999.
-const YEAR_10000: u64 = 253_402_300_800;

@@ -3,14 +3,19 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use crate::{
     error::{Failure, Reject},
+    request::Request,
+    time::UnixTime,
     verifier::Refused,
-    verify::{Misread, Verified},
+    verify::{Rules, Verified},
 };
 
 /// Writes decisions as events of `tracing`, with the target `keyscheme`: acceptances at level `DEBUG`,
@@ -22,6 +27,8 @@ use crate::{
 #[derive(Default)]
 pub struct DecisionLog {
     alike: Mutex<HashMap<Kind, Window>>,
+    /// When a refusal was last looked at for a misreading, in Unix seconds.
+    misread_at: AtomicU64,
 }
 
 /// A decision to be written.
@@ -93,8 +100,23 @@ impl DecisionLog {
         }
     }
 
-    /// Writes what a refused client may have got wrong.
-    pub fn misread(&self, decision: Decision<'_>, misread: &Misread<'_>) {
+    /// Looks whether a refused request was meant well, and writes what its client may have got wrong.
+    /// That costs several decisions, so one refusal a second is looked at. `others` are targets that
+    /// may have been signed instead, such as those of [`other_targets`](super::other_targets).
+    pub fn look_for_misreading(
+        &self,
+        decision: Decision<'_>,
+        rules: Rules<'_>,
+        request: &Request<'_>,
+        others: impl FnOnce() -> Vec<(&'static str, Vec<u8>)>,
+        now: UnixTime,
+    ) {
+        if self.misread_at.swap(now.0, Ordering::Relaxed) == now.0 {
+            return;
+        }
+        let others = others();
+        let others: Vec<_> = others.iter().map(|(why, target)| (*why, target.as_slice())).collect();
+        let Some(misread) = rules.misread(request, &others, now) else { return };
         let Decision { service, method, peer, .. } = decision;
         tracing::warn!(
             target: "keyscheme",

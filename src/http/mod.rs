@@ -60,9 +60,10 @@ mod log;
 mod minimum;
 
 pub use self::{
-    answer::{Refusal, answer},
+    answer::{Refusal, announce, answer},
     body::{BodyError, RequestBody, ResponseBody},
     client::{Incoming, IssueError, IssueFuture, IssueLayer, IssueService, IssuedBody, Outgoing},
+    head::{other_targets, presented},
     layer::{AuthFuture, AuthLayer, AuthService},
     log::{Decision, DecisionLog},
     minimum::{Insufficient, Minimum, MinimumFuture, MinimumService},

@@ -1,0 +1,148 @@
+//! The table `[serve]`: what the forward-auth server is told.
+
+use super::{
+    read::{DescribedSecret, secret},
+    walk::{Found, Table},
+};
+use crate::{
+    builder::ServiceConfig,
+    encoding::Encoding,
+    error::path_part,
+    material::{Field, Lengths, Reuse},
+    registry::nearest,
+    secret::Secret,
+};
+
+/// What a configuration says of the forward-auth server, `keyscheme serve`.
+#[derive(Debug, Default)]
+pub struct ServeConfig {
+    pub(super) listen: Option<String>,
+    pub(super) proxy_token: Option<Secret>,
+    endpoints: Vec<(String, EndpointConfig)>,
+}
+
+impl ServeConfig {
+    /// Where to listen: an address with a port, or `unix:` and a path.
+    pub fn listen(&self) -> Option<&str> {
+        self.listen.as_deref()
+    }
+
+    /// What a proxy must show to be believed, where it is not known by where it calls from.
+    pub fn proxy_token(&self) -> Option<&Secret> {
+        self.proxy_token.as_ref()
+    }
+
+    /// What is known of an endpoint, such as `envoy/stt`.
+    pub fn endpoint(&self, dialect: &str, service: &str) -> EndpointConfig {
+        let is_it = |name: &str| name.split_once('/') == Some((dialect, service));
+        let found = self.endpoints.iter().find(|(name, _)| is_it(name));
+        found.map(|(_, endpoint)| *endpoint).unwrap_or_default()
+    }
+}
+
+/// What is known of the requests that a proxy sends to an endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EndpointConfig {
+    /// Whether the proxy forwards bodies. Otherwise no body is ever compared, not even one that is
+    /// said to be empty.
+    pub forwards_bodies: bool,
+    /// Whether a request is refused whose body is covered, but did not come whole.
+    pub refuses_unverified: bool,
+}
+
+/// The table, and the secret that it names.
+#[derive(Debug, Default)]
+pub(super) struct DescribedServe {
+    pub(super) config: ServeConfig,
+    pub(super) token: Option<DescribedSecret>,
+}
+
+pub(super) fn read(
+    mut table: Table<'_>,
+    services: &[ServiceConfig],
+    sources: &[&str],
+    found: &mut Found,
+) -> DescribedServe {
+    let mut serve = DescribedServe::default();
+    serve.config.listen = table.text("listen", found).map(str::to_owned);
+    if table.has(PROXY_TOKEN.name) {
+        let path = table.path_of(PROXY_TOKEN.name);
+        serve.token = secret(&mut table, path, &PROXY_TOKEN, sources, found);
+    }
+    if let Some(mut endpoints) = table.table("endpoint", found) {
+        for name in endpoints.names().collect::<Vec<_>>() {
+            let path = format!("{}.{}", endpoints.path, path_part(name));
+            known_endpoint(name, &path, services, found);
+            if let Some(table) = endpoints.table(name, found) {
+                serve.config.endpoints.push((name.to_owned(), endpoint(name, table, found)));
+            }
+        }
+    }
+    table.finish(found, &[]);
+    serve
+}
+
+fn known_endpoint(name: &str, path: &str, services: &[ServiceConfig], found: &mut Found) {
+    let Some((dialect, service)) = name.split_once('/') else {
+        let remedy = "write a dialect and a service, such as \"envoy/stt\"";
+        found.wrong(path, "is no endpoint", remedy);
+        return;
+    };
+    if !DIALECTS.contains(&dialect) {
+        let problem = format!("{dialect:?} is no dialect");
+        found.wrong(path, problem, &format!("use one of {}", DIALECTS.join(", ")));
+    }
+    if !services.iter().any(|known| known.name == service) {
+        let problem = format!("there is no service {service:?}");
+        let remedy = match nearest(service, services.iter().map(|known| known.name.as_str())) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => "name a service of this file".to_owned(),
+        };
+        found.wrong(path, problem, &remedy);
+    }
+}
+
+fn endpoint(name: &str, mut table: Table<'_>, found: &mut Found) -> EndpointConfig {
+    let mut endpoint = EndpointConfig::default();
+    let never = NEVER_FORWARD.iter().any(|dialect| name.split('/').next() == Some(dialect));
+    match table.text("body", found) {
+        None | Some("never") => {}
+        Some("forwarded") if never => {
+            let remedy = "leave it out: this proxy never forwards bodies";
+            found.wrong(&table.path_of("body"), "\"forwarded\"", remedy);
+        }
+        Some("forwarded") => endpoint.forwards_bodies = true,
+        Some(other) => {
+            let remedy = "write \"never\" or \"forwarded\"";
+            found.wrong(&table.path_of("body"), format!("{other:?}"), remedy);
+        }
+    }
+    match table.text("unverified-body", found) {
+        None | Some("pass-on") => {}
+        Some("refuse") if !endpoint.forwards_bodies => {
+            let problem = "\"refuse\" where bodies are not forwarded would refuse every one";
+            let remedy = "say body = \"forwarded\", or leave it out and let the service compare \
+                          X-Auth-Content-SHA256";
+            found.wrong(&table.path_of("unverified-body"), problem, remedy);
+        }
+        Some("refuse") => endpoint.refuses_unverified = true,
+        Some(other) => {
+            let remedy = "write \"pass-on\" or \"refuse\"";
+            found.wrong(&table.path_of("unverified-body"), format!("{other:?}"), remedy);
+        }
+    }
+    table.finish(found, &[]);
+    endpoint
+}
+
+/// How proxies ask, each in a way of its own.
+const DIALECTS: [&str; 5] = ["caddy", "envoy", "grpc", "nginx", "traefik"];
+/// Those that cannot send a body along.
+const NEVER_FORWARD: [&str; 2] = ["caddy", "nginx"];
+
+pub(super) const PROXY_TOKEN: Field = Field {
+    name: "proxy-token",
+    encoding: Encoding::Utf8,
+    lengths: Lengths::Between(16, 256),
+    reuse: Reuse::Never,
+};
