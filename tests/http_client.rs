@@ -20,7 +20,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
-use http_body::{Body, Frame};
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -29,8 +29,8 @@ use hyper_util::{
     server::conn::auto,
 };
 use keyscheme::{
-    AcceptConfig, Config, Issuer, KeyConfig, Loader, Material, Presented, Registry, SealError,
-    ServiceConfig, UnixTime, Verifier,
+    AcceptConfig, Authenticator, Config, Issuer, KeyConfig, Loader, Material, Presented, Registry,
+    SealError, ServiceConfig, UnixTime, Verified, Verifier,
     http::{IssueError, IssueLayer, IssuedBody},
 };
 use tower::{Layer, Service, ServiceExt, retry::Retry};
@@ -458,6 +458,32 @@ async fn a_body_over_the_limit_is_not_sent() {
     }
 }
 
+/// A body that says how long it is, and must not be read.
+struct Unread;
+
+impl Body for Unread {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        panic!("it was read")
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(u64::MAX)
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_says_it_is_too_long_is_not_read() {
+    let client = layer("hmac1").layer(hyper_client(false));
+    let error = client.oneshot(post("http://127.0.0.1:1/", Unread)).await.unwrap_err();
+    assert!(matches!(error, IssueError::TooLong { limit: 2_097_152 }), "{error:?}");
+}
+
 #[tokio::test]
 async fn a_body_that_need_not_be_known_is_sent_as_it_comes() {
     let inner = tower::service_fn(|request: Request<IssuedBody<Chunks>>| {
@@ -738,6 +764,32 @@ async fn a_tonic_channel_signs() {
     assert_eq!(seen.verdict, "hmac1", "{seen:?}");
     assert_eq!(seen.target, "/grpc.health.v1.Health/Check");
     assert_eq!(seen.content, "\0\0\0\0\x05\n\x03stt");
+}
+
+#[tokio::test]
+async fn the_layer_of_a_server_accepts_and_says_what_ends() {
+    let log = Log::default();
+    let _listening = log.listen();
+    let auth = Authenticator::new(verifier());
+    for scheme in SCHEMES {
+        let service = tower::service_fn(async |request: Request<_>| {
+            let caller = request.extensions().get::<Verified>().unwrap().scheme();
+            let content = BodyExt::collect(request.into_body()).await.unwrap().to_bytes();
+            assert_eq!(content, "hello");
+            Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(caller))))
+        });
+        let client = layer(scheme).layer(auth.layer("stt").layer(service));
+        for body in [&["hello"][..], &["hel", "lo"]] {
+            let request = post("http://stt/v1/stt?lang=ko", Chunks::of(body).with_trailers());
+            let response = client.clone().oneshot(request).await.unwrap();
+            assert_eq!(response.status(), StatusCode::OK);
+            assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), scheme);
+        }
+        let told = format!("service=\"stt\" scheme=\"{scheme}\" key=\"key-{scheme}\"");
+        let text = log.text();
+        let told = text.lines().filter(|line| line.contains("WARN") && line.contains(&told));
+        assert_eq!(told.count(), 1, "{text}");
+    }
 }
 
 #[tokio::test]
