@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    error::{BackendError, Failure},
+    error::{BackendError, Failure, Reject},
     id::{ClientName, KeyId},
     policy::Service,
     replay::{Claim, MemoryReplay, ReplayStore},
@@ -207,6 +207,12 @@ impl fmt::Display for Refused {
 impl std::error::Error for Refused {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.failure)
+    }
+}
+
+impl From<Reject> for Refused {
+    fn from(reason: Reject) -> Self {
+        Self { failure: reason.into(), proved: None }
     }
 }
 

@@ -5,6 +5,7 @@ mod demo;
 mod explain;
 mod issue;
 mod key;
+mod serve;
 mod verify;
 
 use std::{
@@ -37,6 +38,7 @@ enum Command {
     Issue(issue::Issue),
     #[command(subcommand)]
     Key(key::Key),
+    Serve(serve::Serve),
     Verify(verify::Verify),
 }
 
@@ -82,6 +84,7 @@ pub(crate) fn run() -> ExitCode {
                 Command::Explain(explain) => explain.run(),
                 Command::Issue(issue) => issue.run().await,
                 Command::Key(key) => key.run(),
+                Command::Serve(serve) => serve.run().await,
                 Command::Verify(verify) => verify.run().await,
             }
         })

@@ -6,11 +6,13 @@ use super::{
 };
 use crate::{
     builder::ServiceConfig,
+    ct,
     encoding::Encoding,
     error::path_part,
     material::{Field, Lengths, Reuse},
     registry::nearest,
     secret::Secret,
+    wire::Presented,
 };
 
 /// What a configuration says of the forward-auth server, `keyscheme serve`.
@@ -27,9 +29,18 @@ impl ServeConfig {
         self.listen.as_deref()
     }
 
-    /// What a proxy must show to be believed, where it is not known by where it calls from.
-    pub fn proxy_token(&self) -> Option<&Secret> {
-        self.proxy_token.as_ref()
+    /// Whether proxies must show a token to be believed.
+    pub fn has_proxy_token(&self) -> bool {
+        self.proxy_token.is_some()
+    }
+
+    /// Whether a proxy that has shown this as its token is one of ours. Without a token all are.
+    pub fn knows_proxy(&self, shown: Presented<'_>) -> bool {
+        match (&self.proxy_token, shown) {
+            (None, _) => true,
+            (Some(token), Presented::One(shown)) => ct::eq(token.expose(), shown),
+            (Some(_), _) => false,
+        }
     }
 
     /// What is known of an endpoint, such as `envoy/stt`.

@@ -84,7 +84,7 @@ impl DecisionLog {
         let Decision { service, method, peer, took, .. } = decision;
         let path = decision.path();
         let (client, key_id) = (refused.client(), refused.key_id());
-        let micros = took.map(micros);
+        let (micros, suppressed) = (took.map(micros), Some(suppressed).filter(|n| *n > 0));
         if let Failure::Unavailable(error) = refused.failure() {
             tracing::error!(
                 target: "keyscheme",

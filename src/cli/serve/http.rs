@@ -1,0 +1,67 @@
+//! Questions over HTTP.
+
+use std::{convert::Infallible, sync::atomic::Ordering};
+
+use http_body_util::{BodyExt, Either, Full, Limited};
+use hyper::{
+    Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+};
+
+use super::{Server, ask::Ask, grpc, judge::Forwarded};
+
+/// The body of an answer: whole, or that of a gRPC call with its trailers.
+pub(super) type Body = Either<Full<Bytes>, tonic::body::Body>;
+
+/// Answers one request.
+pub(super) async fn respond(
+    server: &Server,
+    request: Request<Incoming>,
+    peer: &str,
+) -> Result<Response<Body>, Infallible> {
+    let whole = |response: Response<Bytes>| response.map(|body| Either::Left(Full::new(body)));
+    let path = request.uri().path();
+    if path == grpc::PATH {
+        return Ok(grpc::respond(&server.judge, request, peer).await);
+    }
+    if path.starts_with("/auth/") {
+        let (head, body) = request.into_parts();
+        if let Some(ask) = Ask::at_endpoint(&head.method, &head.uri, &head.headers, peer) {
+            if !server.judge.knows(&head.headers) {
+                return Ok(whole(server.judge.unknown_proxy(ask.service, peer)));
+            }
+            let partly = head.headers.get_all(PARTIAL).iter().any(|value| value == "true");
+            return Ok(whole(server.judge.judge(&ask, read(body, partly)).await));
+        }
+        return Ok(whole(plain(StatusCode::NOT_FOUND, "no such endpoint")));
+    }
+    Ok(whole(match path {
+        "/healthz" => plain(StatusCode::OK, "ok"),
+        "/readyz" if server.ready.load(Ordering::Acquire) => plain(StatusCode::OK, "ready"),
+        "/readyz" => plain(StatusCode::SERVICE_UNAVAILABLE, "ending"),
+        _ => plain(StatusCode::NOT_FOUND, "no such endpoint"),
+    }))
+}
+
+/// A body that the proxy has sent along.
+async fn read(body: Incoming, partly: bool) -> Forwarded {
+    if partly {
+        return Forwarded::Part;
+    }
+    match Limited::new(body, LONGEST_BODY).collect().await {
+        Ok(content) => Forwarded::Whole(content.to_bytes()),
+        Err(_) => Forwarded::Unreadable,
+    }
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from_static(text.as_bytes()));
+    *response.status_mut() = status;
+    response
+}
+
+/// What Envoy says of a body that it has sent a part of. A client that says so itself has its body
+/// reported as unverified, which is no more than the truth.
+pub(super) const PARTIAL: &str = "x-envoy-auth-partial-body";
+/// More than this of a body is not read: proxies keep whole what they send along.
+const LONGEST_BODY: usize = 16 * 1024 * 1024;

@@ -1,0 +1,143 @@
+//! The decision on a question, whichever way it was asked.
+
+use std::time::Instant;
+
+use hyper::{HeaderMap, Response, StatusCode, body::Bytes};
+use keyscheme::{
+    BackendError, BodyState, Clock, Config, Failure, Guard, Presented, Refused, Reject, Request,
+    SystemClock, UnixTime, Verified,
+    http::{Decision, DecisionLog, other_targets, presented},
+};
+
+use super::{
+    answer::{allow, deny, unavailable},
+    ask::{Ask, Subject},
+};
+
+/// Judges questions.
+pub(super) struct Judge {
+    config: Config,
+    pub(super) log: DecisionLog,
+    /// Since when the configuration is known here.
+    since: UnixTime,
+}
+
+/// What came of the body.
+pub(super) enum Forwarded {
+    /// A part, since the proxy does not send more.
+    Part,
+    /// More than is read, or it broke off.
+    Unreadable,
+    Whole(Bytes),
+}
+
+/// Who is let through, and the digest that the credential covers.
+type Passed = (Verified, Option<[u8; 32]>);
+
+impl Judge {
+    pub(super) fn new(config: Config, since: UnixTime) -> Self {
+        Self { config, log: DecisionLog::default(), since }
+    }
+
+    /// Answers a question. `body` is waited for after the head was accepted only, and only where the
+    /// configuration says that this proxy sends bodies.
+    pub(super) async fn judge(
+        &self,
+        ask: &Ask<'_>,
+        body: impl Future<Output = Forwarded>,
+    ) -> Response<Bytes> {
+        let started = Instant::now();
+        let outcome = self.decide(ask, body).await;
+        let (method, target) = match ask.subject {
+            Subject::One { method, target } => (method, target),
+            _ => (&b""[..], &b""[..]),
+        };
+        let (method, target) = (String::from_utf8_lossy(method), String::from_utf8_lossy(target));
+        let decision = Decision {
+            service: ask.service,
+            method: &method,
+            target: &target,
+            peer: Some(ask.peer),
+            took: Some(started.elapsed()),
+        };
+        let refused = match outcome {
+            Ok((verified, digest)) => {
+                self.log.accepted(decision, &verified);
+                return allow(&verified, digest, self.since);
+            }
+            Err(refused) => refused,
+        };
+        self.log.refused(decision, &refused);
+        let Some(guard) = self.config.verifier().service(ask.service) else {
+            return unavailable(ask.dialect.unavailable);
+        };
+        let unproved = [Reject::BadCredential, Reject::Malformed];
+        if let (Failure::Rejected(reason), Some(request)) = (refused.failure(), request(guard, ask))
+            && unproved.contains(reason)
+        {
+            let others = || other_targets(ask.headers, &target);
+            self.log.look_for_misreading(decision, guard.rules(), &request, others, self.now());
+        }
+        deny(refused.failure(), guard.rules(), ask.dialect)
+    }
+
+    /// Whether a proxy has shown the token, where one is configured. Without one the address that
+    /// is listened on keeps others away.
+    pub(super) fn knows(&self, headers: &HeaderMap) -> bool {
+        self.config.serve().knows_proxy(presented(headers, "x-proxy-token"))
+    }
+
+    /// The answer to a proxy that is not known.
+    pub(super) fn unknown_proxy(&self, service: &str, peer: &str) -> Response<Bytes> {
+        let error = BackendError::new("proxy", "its X-Proxy-Token is missing or wrong");
+        let peer = Some(peer);
+        let decision = Decision { service, method: "", target: "", peer, took: None };
+        self.log.refused(decision, &Refused::from(error));
+        unavailable(StatusCode::FORBIDDEN)
+    }
+
+    async fn decide(
+        &self,
+        ask: &Ask<'_>,
+        body: impl Future<Output = Forwarded>,
+    ) -> Result<Passed, Refused> {
+        let cannot = |what, why: String| Refused::from(BackendError::new(what, why));
+        let Some(guard) = self.config.verifier().service(ask.service) else {
+            return Err(cannot("configuration", "there is no such service".to_owned()));
+        };
+        if let Subject::Missing(name) = ask.subject {
+            return Err(cannot("proxy", format!("it does not send {name}")));
+        }
+        let Some(request) = request(guard, ask) else {
+            return Err(Refused::from(Reject::Ambiguous));
+        };
+        let verified = guard.judge(&request).await?;
+        let BodyState::Pending(digest) = verified.body() else { return Ok((verified, None)) };
+        let endpoint = self.config.serve().endpoint(ask.dialect.name, ask.service);
+        if !endpoint.forwards_bodies {
+            return Ok((verified, Some(digest)));
+        }
+        let caller = verified.clone();
+        let judged = match body.await {
+            Forwarded::Part if endpoint.refuses_unverified => Err(Reject::BodyMismatch),
+            Forwarded::Part => Ok(verified),
+            Forwarded::Unreadable => Err(Reject::BodyMismatch),
+            Forwarded::Whole(content) => verified.with_body(&content),
+        };
+        match judged {
+            Ok(verified) => Ok((verified, Some(digest))),
+            Err(reason) => Err(Refused::after(&caller, reason)),
+        }
+    }
+
+    fn now(&self) -> UnixTime {
+        SystemClock.now()
+    }
+}
+
+/// The request that is asked about; `None` where it is ambiguous.
+fn request<'a>(guard: Guard<'_>, ask: &Ask<'a>) -> Option<Request<'a>> {
+    let Subject::One { method, target } = ask.subject else { return None };
+    let presented: Presented<'a> = presented(ask.headers, guard.service().header());
+    Some(Request::new(method, target).presented(presented))
+}

@@ -1,0 +1,154 @@
+//! `keyscheme serve`
+
+mod answer;
+mod ask;
+mod grpc;
+mod http;
+mod judge;
+mod listen;
+mod log;
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use hyper::{Request, body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulShutdown},
+};
+use keyscheme::{Clock, SystemClock};
+
+use self::{
+    judge::Judge,
+    listen::{Address, Connection, Listener},
+    log::Format,
+};
+use super::{Status, Unusable, load, print};
+
+/// Decides for a reverse proxy who may call the services behind it (forward authentication).
+///
+/// nginx, Caddy, Traefik and Envoy ask before they pass a request on. docs/proxies has a configuration
+/// for each. It answers at /auth/nginx/SERVICE, /auth/caddy/SERVICE, /auth/traefik/SERVICE and below
+/// /auth/envoy/SERVICE, to gRPC calls of Envoy's ext_authz, and at /healthz and /readyz. It logs a line
+/// per decision to standard error, and ends on SIGTERM or Ctrl-C when the calls under way are answered.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  keyscheme serve --config keyscheme.toml
+  keyscheme serve --config keyscheme.toml --listen unix:/run/keyscheme.sock --log json")]
+pub(super) struct Serve {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+
+    /// Where to listen: an address with a port, or unix: and a path. By default what the
+    /// configuration says, and otherwise 127.0.0.1:9400. An address that other machines can reach needs
+    /// serve.proxy-token in the configuration.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+
+    /// How the log is written.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    log: Format,
+
+    /// How long calls that are under way may take when it ends, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    drain: u64,
+}
+
+impl Serve {
+    pub(super) async fn run(self) -> Result<Status, Unusable> {
+        let config = load(&self.config, Arc::new(SystemClock)).await?;
+        let address = Address::choose(self.listen.as_deref(), config.serve())?;
+        log::start(self.log);
+        let listener = Listener::bind(&address).await?;
+        let server = Arc::new(Server {
+            judge: Judge::new(config, SystemClock.now()),
+            ready: AtomicBool::new(true),
+        });
+        print(format_args!("listening on {}", listener.name()))?;
+        tracing::info!(target: "keyscheme", listen = %listener.name(), "started");
+        let graceful = serve(&listener, &server).await?;
+        server.ready.store(false, Ordering::Release);
+        drop(listener);
+        let drained = tokio::time::timeout(Duration::from_secs(self.drain), graceful.shutdown());
+        let drained = drained.await.is_ok();
+        server.judge.log.flush();
+        if drained {
+            tracing::info!(target: "keyscheme", "ended");
+        } else {
+            let seconds = self.drain;
+            tracing::warn!(target: "keyscheme", seconds, "ended with calls under way");
+        }
+        Ok(Status::Done)
+    }
+}
+
+/// What all connections share.
+struct Server {
+    judge: Judge,
+    ready: AtomicBool,
+}
+
+/// Serves until the process is told to end.
+async fn serve(listener: &Listener, server: &Arc<Server>) -> Result<GracefulShutdown, Unusable> {
+    let graceful = GracefulShutdown::new();
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
+    builder.http2().timer(TokioTimer::new());
+    let mut end = std::pin::pin!(told_to_end()?);
+    let mut quiet = tokio::time::interval(FLUSH);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = quiet.tick() => {
+                server.judge.log.flush();
+                continue;
+            }
+            () = &mut end => return Ok(graceful),
+        };
+        let Ok((connection, peer)) = accepted else {
+            // Out of file descriptors, for example: others must end first.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let server = Arc::clone(server);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (server, peer) = (Arc::clone(&server), Arc::clone(&peer));
+            async move { http::respond(&server, request, &peer).await }
+        });
+        match connection {
+            Connection::Tcp(stream) => {
+                let serving = builder.serve_connection(TokioIo::new(stream), service);
+                tokio::spawn(graceful.watch(serving.into_owned()));
+            }
+            Connection::Unix(stream) => {
+                let serving = builder.serve_connection(TokioIo::new(stream), service);
+                tokio::spawn(graceful.watch(serving.into_owned()));
+            }
+        }
+    }
+}
+
+/// Ends on SIGTERM or Ctrl-C.
+fn told_to_end() -> Result<impl Future<Output = ()>, Unusable> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// How long a proxy may take for the head of a request.
+const HEADERS: Duration = Duration::from_secs(10);
+/// How often refusals that were only counted are written.
+const FLUSH: Duration = Duration::from_secs(10);
