@@ -16,11 +16,21 @@ const LIFE: Duration = Duration::from_secs(60);
 
 /// Whether the program `name` is there, which is when it succeeds with the argument `probe`.
 pub fn has_peer(name: &str, probe: &str) -> bool {
-    let there = match run(Command::new(name).arg(probe), b"") {
+    succeeds(name, Command::new(name).arg(probe))
+}
+
+/// Whether `name` is there, which is when `command` succeeds.
+pub fn succeeds(name: &str, command: &mut Command) -> bool {
+    let there = match run(command, b"") {
         Ok(run) => run.status.success(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
         Err(error) => panic!("{name}: {error}"),
     };
+    is_there(name, there)
+}
+
+/// Says so where `name` is not there, and fails where it must be.
+pub fn is_there(name: &str, there: bool) -> bool {
     if !there {
         let required = env::var_os("KEYSCHEME_REQUIRE_PEERS").is_some_and(|value| value == "1");
         assert!(!required, "{name} is missing, and KEYSCHEME_REQUIRE_PEERS=1");
