@@ -64,7 +64,7 @@ mod verify;
 mod wire;
 
 #[cfg(feature = "config")]
-pub use self::config::{Config, EndpointConfig, Loader, ServeConfig};
+pub use self::config::{Config, EndpointConfig, Listen, ListenError, Loader, ServeConfig};
 pub use self::{
     auth::Authenticator,
     builder::{AcceptConfig, KeyConfig, ServiceConfig, VerifierBuilder},

@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use keyscheme::{
-    BackendError, Config, ConfigError, Loader, ManualClock, Request, Secret, SecretRef,
+    BackendError, Config, ConfigError, Loader, ManualClock, Presented, Request, Secret, SecretRef,
     SecretSource, UnixTime,
 };
 
@@ -391,6 +391,44 @@ fn every_mistake_is_named_with_its_place_and_remedy() {
         );
         assert!(!found.iter().any(|mistake| mistake.contains("hunter2")), "{found:#?}");
     }
+}
+
+#[test]
+fn what_the_server_is_told_is_checked_too() {
+    for (table, said) in [
+        ("listen = 9400", "listen: is an integer; write a string"),
+        ("listen = \"localhost\"", "listen: \"localhost\" is no address; write an address"),
+        ("listen = \"0.0.0.0:1\"", "listen: others could reach 0.0.0.0:1"),
+        ("listten = \"\"", "listten: is not known; did you mean \"listen\"?"),
+        ("proxy-token = \"hunter2\"", "proxy-token: is a string; secrets do not stand"),
+        ("proxy-token = { vault = \"x:15\" }", "proxy-token: has 15 bytes; give 16 to 256 bytes"),
+        ("proxy-token = { vault = \"é:16\" }", "proxy-token: holds other bytes than visible"),
+        ("proxy-token = { env = \"NO_SUCH_TOKEN\" }", "proxy-token: "),
+        ("endpoint.envoy.body = \"never\"", "endpoint.envoy: is no endpoint; write a dialect"),
+        ("endpoint.\"apache/stt\" = {}", "\"apache\" is no dialect; use one of caddy, envoy"),
+        ("endpoint.\"envoy/sttt\" = {}", "there is no service \"sttt\"; did you mean \"stt\"?"),
+        ("endpoint.\"nginx/stt\".body = \"forwarded\"", "this proxy never forwards bodies"),
+        ("endpoint.\"envoy/stt\".body = true", "body: is a boolean; write a string"),
+        ("endpoint.\"envoy/stt\".body = \"yes\"", "body: \"yes\"; write \"never\" or"),
+        ("endpoint.\"envoy/stt\".unverified-body = \"refuse\"", "would refuse every one"),
+        ("endpoint.\"envoy/stt\".bodies = \"never\"", "bodies: is not known; did you mean"),
+    ] {
+        let found = mistakes(&format!("{}[serve]\n{table}\n", sound()));
+        assert_eq!(found.len(), 1, "{table}\n{found:#?}");
+        assert!(found[0].starts_with("9:") && found[0].contains(said), "{said}\n{found:#?}");
+    }
+    let told = "[serve]\nlisten = \"0.0.0.0:9400\"\nproxy-token = { vault = \"x:16\" }\n\
+                endpoint.\"traefik/stt\" = { body = \"forwarded\", unverified-body = \"refuse\" }\n";
+    let config = parse(&format!("{}{told}", sound())).unwrap();
+    let serve = config.serve();
+    assert_eq!(serve.listen().map(ToString::to_string).as_deref(), Some("0.0.0.0:9400"));
+    assert!(serve.knows_proxy(Presented::One(b"xxxxxxxxxxxxxxxx")));
+    assert!(!serve.knows_proxy(Presented::One(b"xxxxxxxxxxxxxxx")));
+    assert!(!serve.knows_proxy(Presented::None) && !serve.knows_proxy(Presented::Many));
+    let forwards = |dialect| serve.endpoint(dialect, "stt").forwards_bodies;
+    assert!(forwards("traefik") && !forwards("envoy"));
+    assert!(serve.endpoint("traefik", "stt").refuses_unverified);
+    assert!(parse(&sound()).unwrap().serve().knows_proxy(Presented::None));
 }
 
 #[test]

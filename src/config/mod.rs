@@ -16,5 +16,5 @@ mod walk;
 
 pub use self::{
     load::{Config, Loader},
-    serve::{EndpointConfig, ServeConfig},
+    serve::{EndpointConfig, Listen, ListenError, ServeConfig},
 };

@@ -1,5 +1,7 @@
 //! The table `[serve]`: what the forward-auth server is told.
 
+use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
+
 use super::{
     read::{DescribedSecret, secret},
     walk::{Found, Table},
@@ -18,18 +20,19 @@ use crate::{
 /// What a configuration says of the forward-auth server, `keyscheme serve`.
 #[derive(Debug, Default)]
 pub struct ServeConfig {
-    pub(super) listen: Option<String>,
+    listen: Option<Listen>,
     pub(super) proxy_token: Option<Secret>,
     endpoints: Vec<(String, EndpointConfig)>,
 }
 
 impl ServeConfig {
-    /// Where to listen: an address with a port, or `unix:` and a path.
-    pub fn listen(&self) -> Option<&str> {
-        self.listen.as_deref()
+    /// Where to listen.
+    pub fn listen(&self) -> Option<&Listen> {
+        self.listen.as_ref()
     }
 
-    /// Whether proxies must show a token to be believed.
+    /// Whether proxies must show a token to be believed. Without one the server must not be
+    /// [reached from elsewhere](Listen::is_local).
     pub fn has_proxy_token(&self) -> bool {
         self.proxy_token.is_some()
     }
@@ -50,6 +53,67 @@ impl ServeConfig {
         found.map(|(_, endpoint)| *endpoint).unwrap_or_default()
     }
 }
+
+/// Where a server listens: `127.0.0.1:9400`, or `unix:/run/keyscheme.sock`.
+///
+/// ```
+/// use keyscheme::Listen;
+///
+/// let listen: Listen = "[::1]:9400".parse()?;
+/// assert!(listen.is_local());
+/// assert!("localhost".parse::<Listen>().is_err());
+/// # Ok::<(), keyscheme::ListenError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// An address and a port; port 0 is a free one.
+    Tcp(SocketAddr),
+    /// The path of a Unix socket.
+    Unix(PathBuf),
+}
+
+impl Listen {
+    /// Whether nobody on another machine can reach it.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
+            Self::Unix(_) => true,
+        }
+    }
+}
+
+impl FromStr for Listen {
+    type Err = ListenError;
+
+    fn from_str(text: &str) -> Result<Self, ListenError> {
+        match text.strip_prefix("unix:") {
+            Some("") => Err(ListenError),
+            Some(path) => Ok(Self::Unix(PathBuf::from(path))),
+            None => text.parse().map(Self::Tcp).map_err(|_| ListenError),
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// What cannot be listened on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenError;
+
+impl fmt::Display for ListenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("write an address with a port, such as 127.0.0.1:9400, or unix:/path")
+    }
+}
+
+impl std::error::Error for ListenError {}
 
 /// What is known of the requests that a proxy sends to an endpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,8 +139,21 @@ pub(super) fn read(
     found: &mut Found,
 ) -> DescribedServe {
     let mut serve = DescribedServe::default();
-    serve.config.listen = table.text("listen", found).map(str::to_owned);
-    if table.has(PROXY_TOKEN.name) {
+    let has_token = table.has(PROXY_TOKEN.name);
+    if let Some(text) = table.text("listen", found) {
+        let path = table.path_of("listen");
+        match text.parse::<Listen>() {
+            Ok(listen) if !listen.is_local() && !has_token => {
+                let problem = format!("others could reach {text}, and ask in the name of a proxy");
+                found.wrong(&path, problem, "set serve.proxy-token, or listen on 127.0.0.1");
+            }
+            Ok(listen) => serve.config.listen = Some(listen),
+            Err(remedy) => {
+                found.wrong(&path, format!("{text:?} is no address"), &remedy.to_string());
+            }
+        }
+    }
+    if has_token {
         let path = table.path_of(PROXY_TOKEN.name);
         serve.token = secret(&mut table, path, &PROXY_TOKEN, sources, found);
     }

@@ -1,44 +1,31 @@
 //! Where the server listens. Whoever can reach it can ask it, so it is not reached from elsewhere
 //! without a token.
 
-use std::{io, net::SocketAddr, os::unix::fs::FileTypeExt, path::PathBuf, sync::Arc};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    os::unix::fs::FileTypeExt,
+    path::PathBuf,
+    sync::Arc,
+};
 
-use keyscheme::ServeConfig;
+use keyscheme::{Listen, ServeConfig};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::super::Unusable;
 
-/// Where to listen.
-pub(super) enum Address {
-    Tcp(SocketAddr),
-    Unix(PathBuf),
-}
-
-impl Address {
-    /// What the command line says, or the configuration, or the default.
-    pub(super) fn choose(argument: Option<&str>, config: &ServeConfig) -> Result<Self, Unusable> {
-        let (field, text) = match (argument, config.listen()) {
-            (Some(text), _) => ("--listen", text),
-            (None, Some(text)) => ("serve.listen", text),
-            (None, None) => ("the default", DEFAULT),
-        };
-        let address = match text.strip_prefix("unix:") {
-            Some(path) if !path.is_empty() => return Ok(Self::Unix(PathBuf::from(path))),
-            _ => text.parse::<SocketAddr>(),
-        };
-        let Ok(address) = address else {
-            let remedy = "write an address and a port, such as 127.0.0.1:9400, or unix:/path";
-            return Err(Unusable(format!("{field}: {text:?} is no address; {remedy}")));
-        };
-        if !address.ip().is_loopback() && !config.has_proxy_token() {
-            let remedy = "set serve.proxy-token in the configuration and let the proxy send it as \
-                          X-Proxy-Token, or listen on 127.0.0.1 or unix:/path";
-            return Err(Unusable(format!(
-                "{field}: others could reach {text} and ask in the name of a proxy; {remedy}"
-            )));
-        }
-        Ok(Self::Tcp(address))
+/// What the command line says, or the configuration, or the default.
+pub(super) fn choose(argument: Option<Listen>, config: &ServeConfig) -> Result<Listen, Unusable> {
+    let Some(listen) = argument else {
+        return Ok(config.listen().cloned().unwrap_or(DEFAULT));
+    };
+    if listen.is_local() || config.has_proxy_token() {
+        return Ok(listen);
     }
+    Err(Unusable(format!(
+        "--listen: others could reach {listen}, and ask in the name of a proxy; set \
+         serve.proxy-token in the configuration, or listen on 127.0.0.1"
+    )))
 }
 
 /// A socket that listens.
@@ -53,16 +40,16 @@ pub(super) enum Connection {
 }
 
 impl Listener {
-    pub(super) async fn bind(address: &Address) -> Result<Self, Unusable> {
-        match address {
-            Address::Tcp(address) => {
+    pub(super) async fn bind(listen: &Listen) -> Result<Self, Unusable> {
+        match listen {
+            Listen::Tcp(address) => {
                 let listener = TcpListener::bind(address).await.map_err(|error| {
                     Unusable(format!("--listen: {address}: {error}; choose another port"))
                 })?;
                 let address = listener.local_addr()?;
                 Ok(Self::Tcp(listener, address))
             }
-            Address::Unix(path) => {
+            Listen::Unix(path) => {
                 let cannot = |error: io::Error| {
                     let path = path.display();
                     Unusable(format!("--listen: unix:{path}: {error}; choose another path"))
@@ -114,4 +101,4 @@ impl Drop for Listener {
     }
 }
 
-const DEFAULT: &str = "127.0.0.1:9400";
+const DEFAULT: Listen = Listen::Tcp(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9400));

@@ -22,11 +22,11 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
 };
-use keyscheme::{Clock, SystemClock};
+use keyscheme::{Clock, Listen, SystemClock};
 
 use self::{
     judge::Judge,
-    listen::{Address, Connection, Listener},
+    listen::{Connection, Listener},
     log::Format,
 };
 use super::{Status, Unusable, load, print};
@@ -50,7 +50,7 @@ pub(super) struct Serve {
     /// configuration says, and otherwise 127.0.0.1:9400. An address that other machines can reach needs
     /// serve.proxy-token in the configuration.
     #[arg(long, value_name = "ADDRESS")]
-    listen: Option<String>,
+    listen: Option<Listen>,
 
     /// How the log is written.
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -64,9 +64,9 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) async fn run(self) -> Result<Status, Unusable> {
         let config = load(&self.config, Arc::new(SystemClock)).await?;
-        let address = Address::choose(self.listen.as_deref(), config.serve())?;
+        let listen = listen::choose(self.listen, config.serve())?;
         log::start(self.log);
-        let listener = Listener::bind(&address).await?;
+        let listener = Listener::bind(&listen).await?;
         let server = Arc::new(Server {
             judge: Judge::new(config, SystemClock.now()),
             ready: AtomicBool::new(true),

@@ -1,0 +1,167 @@
+//! Start, log and end.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+    os::unix::net::{UnixListener, UnixStream},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    server::Server,
+    world::{Answer, CLIENT, SCHEMES, SECRETS, World, configured, serve},
+};
+
+#[test]
+fn nobody_listens_to_the_world_without_a_token() {
+    let without = configured("");
+    for address in ["0.0.0.0:0", "192.0.2.1:9400", "[::]:0"] {
+        let output = serve(&without, &["--listen", address]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(address) && said.contains("serve.proxy-token"), "{said}");
+    }
+    let written = configured("[serve]\nlisten = \"0.0.0.0:9400\"\n");
+    let output = serve(&written, &[]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains(": serve.listen: others could reach 0.0.0.0:9400"), "{said}");
+    let output = serve(&without, &["--listen", "localhost"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said.contains("127.0.0.1:9400, or unix:/path"), "{said}");
+}
+
+#[test]
+fn an_address_that_is_taken_is_named() {
+    let world = World::new("", &[]);
+    let address = world.address.to_string();
+    let output = serve(&configured(""), &["--listen", &address]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said.contains(&address) && said.contains("choose another port"), "{said}");
+}
+
+#[test]
+fn a_unix_socket_is_taken_over_from_the_dead_only() {
+    let file = configured("");
+    let socket = file.with_file_name("s");
+    let listen = format!("unix:{}", socket.display());
+    // What a process has left behind.
+    drop(UnixListener::bind(&socket).unwrap());
+    let mut server = Server::start("keyscheme serve", &mut serve(&file, &["--listen", &listen]));
+    server.announced("listening on ");
+    let mut stream = UnixStream::connect(&socket).unwrap();
+    stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
+    // One that is used, and a file.
+    let other = file.with_file_name("file");
+    fs::write(&other, "precious").unwrap();
+    for path in [&socket, &other] {
+        let listen = format!("unix:{}", path.display());
+        let output = serve(&file, &["--listen", &listen]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", path.display());
+    }
+    assert_eq!(fs::read_to_string(&other).unwrap(), "precious");
+    terminate(&server);
+    assert_eq!(server.ended(Duration::from_secs(5)).code(), Some(0), "{server}");
+    assert!(!socket.exists());
+}
+
+fn terminate(server: &Server) {
+    let status = Command::new("kill").args(["-TERM", &server.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn it_ends_within_its_bound_and_answers_what_is_under_way() {
+    let mut world = World::new("", &["--drain", "1"]);
+    // Idle, and with half a request.
+    let mut idle = TcpStream::connect(world.address).unwrap();
+    idle.write_all(b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let mut first = [0; 12];
+    idle.read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
+    let mut half = TcpStream::connect(world.address).unwrap();
+    half.write_all(b"GET /readyz HTTP/1.1\r\nHost:").unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    let started = Instant::now();
+    terminate(&world.server);
+    let status = world.server.ended(Duration::from_secs(5));
+    assert_eq!(status.code(), Some(0), "{}", world.server);
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    assert!(TcpStream::connect(world.address).is_err());
+}
+
+#[test]
+fn every_decision_is_a_line_and_no_flood() {
+    let world = World::new("", &["--log", "json"]);
+    for scheme in SCHEMES {
+        let value = world.credential(scheme, "GET", "/v1/x?secret=query", "");
+        world.about("nginx", "GET", "/v1/x?secret=query", &[("X-API-KEY", &value)]);
+    }
+    // The body was meant to be covered, and a proved client is named.
+    let stale = world.credential("hmac1", "GET", "/", "");
+    world.about("nginx", "GET", "/", &[("X-API-KEY", &stale)]);
+    world.about("nginx", "GET", "/", &[("X-API-KEY", &stale)]);
+    let mut stream = TcpStream::connect(world.address).unwrap();
+    let question = "GET /auth/nginx/stt HTTP/1.1\r\nHost: a\r\nX-Original-Method: GET\r\n\
+                    X-Original-URI: /flood\r\nX-API-KEY: hmac1.nobody.1.x\r\n";
+    for number in 0..2_000 {
+        let last = if number == 1_999 { "Connection: close\r\n" } else { "" };
+        stream.write_all(format!("{question}{last}\r\n").as_bytes()).unwrap();
+        if number % 100 == 99 && last.is_empty() {
+            let mut answers = vec![0; 100 * 100];
+            let _ = stream.read(&mut answers).unwrap();
+        }
+    }
+    assert!(!Answer::read(stream).text.is_empty());
+    terminate(&world.server);
+    let mut server = world.server;
+    server.ended(Duration::from_secs(15));
+    let written = server.written();
+    let lines: Vec<serde_json::Value> =
+        written.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let of =
+        |message: &str| lines.iter().filter(|line| line["message"] == message).collect::<Vec<_>>();
+    let accepted = of("accepted");
+    assert_eq!(accepted.len(), 5, "{written}");
+    for (line, scheme) in accepted.iter().zip(SCHEMES) {
+        for (field, expected) in [
+            ("service", "stt"),
+            ("client", CLIENT),
+            ("scheme", scheme),
+            ("key_id", &format!("key-{scheme}")),
+            ("method", "GET"),
+            ("path", "/v1/x"),
+        ] {
+            assert_eq!(line[field], expected, "{line}");
+        }
+        assert!(line["peer"].as_str().unwrap().starts_with("127.0.0.1:"), "{line}");
+        assert!(line["micros"].is_u64(), "{line}");
+    }
+    let refused = of("refused");
+    let flood: Vec<_> = refused.iter().filter(|line| line["reason"] == "unknown-key").collect();
+    assert!((1..40).contains(&flood.len()), "{} lines", flood.len());
+    let suppressed: u64 = flood.iter().filter_map(|line| line["suppressed"].as_u64()).sum();
+    let shown = flood.iter().filter(|line| line["path"] == "/flood").count() as u64;
+    assert_eq!(suppressed + shown, 2_000, "{flood:#?}");
+    assert!(flood.iter().all(|line| line.get("client").is_none()), "{flood:#?}");
+    let replayed = refused.iter().find(|line| line["reason"] == "replayed").unwrap();
+    assert_eq!((&replayed["client"], &replayed["key_id"]), (&CLIENT.into(), &"key-hmac1".into()));
+    for (_, secret) in SECRETS {
+        assert!(!written.contains(secret), "{secret}");
+    }
+    assert!(!written.contains(&stale) && !written.contains("secret=query"));
+}
+
+#[test]
+fn help_shows_how_to_start_it() {
+    let output = Command::new(env!("CARGO_BIN_EXE_keyscheme")).args(["serve", "--help"]).output();
+    let help = String::from_utf8(output.unwrap().stdout).unwrap();
+    assert!(help.contains("keyscheme serve --config keyscheme.toml"), "{help}");
+    assert!(help.contains("--listen"), "{help}");
+}
