@@ -42,6 +42,7 @@ fn every_command_has_help_with_an_example() {
         vec!["explain"],
         vec!["issue"],
         vec!["key", "new"],
+        vec!["serve"],
         vec!["verify"],
     ] {
         let (help, status) = says(&[command.as_slice(), &["--help"]].concat());
@@ -73,11 +74,14 @@ impl Drop for Ended {
 /// The printed calls, pasted, are answered as printed.
 #[test]
 fn the_demonstration_prints_calls_that_work() {
-    let mut demo = Ended(program().arg("demo").stdout(Stdio::piped()).spawn().unwrap());
-    let mut lines = BufReader::new(demo.0.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut command = program();
+    command.arg("demo").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut demo = Ended(command.spawn().unwrap());
+    let lines = BufReader::new(demo.0.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let log = BufReader::new(demo.0.stderr.take().unwrap()).lines().map_while(Result::ok);
     let mut calls = Vec::new();
     let mut expected = String::new();
-    for line in lines.by_ref() {
+    for line in lines {
         if let Some(title) = line.strip_prefix("# ") {
             expected = title.rsplit(": ").next().unwrap().to_owned();
         } else if line.starts_with("curl ") {
@@ -97,13 +101,14 @@ fn the_demonstration_prints_calls_that_work() {
         let answer = String::from_utf8(output.stdout).unwrap();
         assert_eq!(answer.trim().rsplit(' ').next(), Some(expected.as_str()), "{call}\n{answer}");
     }
-    let log: Vec<String> = lines.filter(|line| !line.is_empty()).take(7).collect();
-    assert!(
-        log[0].contains("accepted  POST /v1/hello  client spring-demo, scheme ecb0"),
-        "{log:?}"
-    );
-    assert!(log[4].contains("rejected: replayed  POST /v1/hello"), "{log:?}");
-    assert!(log[6].contains("rejected: missing"), "{log:?}");
+    let log: Vec<String> = log.take(7).collect();
+    for (line, said) in [
+        (0, "accepted service=\"demo\" client=\"spring-demo\" scheme=\"ecb0\""),
+        (4, "refused service=\"demo\" reason=\"replayed\" client=\"spring-demo\""),
+        (6, "refused service=\"demo\" reason=\"missing\" method=\"POST\" path=\"/v1/hello\""),
+    ] {
+        assert!(log[line].contains(said), "{log:#?}");
+    }
 }
 
 #[test]

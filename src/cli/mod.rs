@@ -5,6 +5,7 @@ mod demo;
 mod explain;
 mod issue;
 mod key;
+mod log;
 mod serve;
 mod verify;
 

@@ -3,7 +3,7 @@
 mod calls;
 mod server;
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::net::Ipv4Addr;
 
 use keyscheme::{
     AcceptConfig, Clock, KeyConfig, Material, MaxAge, OsRandom, Random, Registry, ServiceConfig,
@@ -12,7 +12,12 @@ use keyscheme::{
 use tokio::net::TcpListener;
 
 use self::calls::{Call, Keyring};
-use super::{Status, Unusable, check::table, print};
+use super::{
+    Status, Unusable,
+    check::table,
+    log::{self, Format},
+    print,
+};
 
 /// Starts a small protected service, with a fresh random key under every scheme, and prints calls to
 /// paste: some that it accepts, some that it refuses.
@@ -38,7 +43,10 @@ impl Demo {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let calls = calls::all(&keyring)?;
-        tokio::spawn(server::serve(listener, Arc::new(verifier), !self.once));
+        if !self.once {
+            log::start(Format::Text);
+        }
+        tokio::spawn(server::serve(listener, verifier.into()));
         if self.once {
             return rehearse(address, &calls).await;
         }
@@ -47,7 +55,7 @@ impl Demo {
             let expected = call.expected;
             print(format_args!("# {}: {expected}\n{}\n", call.title, call.curl(address)))?;
         }
-        print(format_args!("Every decision is logged here. Ctrl-C ends it.\n"))?;
+        print(format_args!("Every decision is logged. Ctrl-C ends it.\n"))?;
         tokio::signal::ctrl_c().await?;
         Ok(Status::Done)
     }

@@ -6,7 +6,6 @@ mod grpc;
 mod http;
 mod judge;
 mod listen;
-mod log;
 
 use std::{
     path::PathBuf,
@@ -27,9 +26,12 @@ use keyscheme::{Clock, Listen, SystemClock};
 use self::{
     judge::Judge,
     listen::{Connection, Listener},
-    log::Format,
 };
-use super::{Status, Unusable, load, print};
+use super::{
+    Status, Unusable, load,
+    log::{self, Format},
+    print,
+};
 
 /// Decides for a reverse proxy who may call the services behind it (forward authentication).
 ///

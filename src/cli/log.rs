@@ -1,4 +1,4 @@
-//! The log, on standard error.
+//! The log of a server, on standard error.
 
 use std::{
     io::{self, Write},
