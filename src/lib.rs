@@ -15,6 +15,8 @@
 //!
 //! - A service asks a [`Verifier`] who calls; a caller asks an [`Issuer`] for a header value. Both come
 //!   from a configuration file (`Config`, feature `config`) or from builders.
+//! - Before an HTTP service stands a layer that is made from an [`Authenticator`], around an HTTP client
+//!   one that issues (`http`, feature `http`).
 //! - A scheme is a [`KeyScheme`]. There are four: [`Ecb0`], [`Cbc1`], [`Gcm1`] and [`Hmac1`]. Others are
 //!   registered in the builder.
 //! - The decision itself is a pure function, [`Rules::check`]: time, keys, policy and the request are
@@ -94,6 +96,6 @@ pub use self::{
 };
 
 /// The README's examples, run.
-#[cfg(all(doctest, feature = "config"))]
+#[cfg(all(doctest, feature = "axum", feature = "config", feature = "reqwest"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -16,6 +16,7 @@ use super::{
     walk::{Found, above},
 };
 use crate::{
+    auth::Authenticator,
     builder::{KeyConfig, VerifierBuilder},
     error::{ConfigError, Mistake},
     issue::Issuer,
@@ -135,6 +136,23 @@ impl Verifier {
     /// [`ConfigError`] with every mistake, each at its line and column.
     pub async fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         Config::load(path).await.map(Config::into_verifier)
+    }
+}
+
+impl Authenticator {
+    /// Reads a configuration file. See [`Config`] for more.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with every mistake, each at its line and column.
+    pub async fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        Config::load(path).await.map(Self::from)
+    }
+}
+
+impl From<Config> for Authenticator {
+    fn from(config: Config) -> Self {
+        config.verifier.into()
     }
 }
 
