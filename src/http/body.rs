@@ -191,6 +191,11 @@ impl Content {
         }
     }
 
+    /// Who sent it, where it is not read any further.
+    pub(super) fn into_caller(self) -> Verified {
+        self.verified
+    }
+
     /// Compares the whole.
     pub(super) fn finish(self) -> Result<(Verified, Option<HeaderMap>), Refused> {
         let caller = self.verified.clone();

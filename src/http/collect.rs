@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::{Bytes, BytesMut};
@@ -35,53 +35,46 @@ pub(super) struct Whole {
 
 /// Why there is none.
 pub(super) enum Unread {
-    BrokenOff,
+    BrokenOff(Box<Verified>),
     Mismatch(Refused),
-    TooLong,
+    TooLong(Box<Verified>),
 }
 
 impl<B: Body<Data = Bytes>> Collecting<B> {
-    /// `None` where the body says already that it is too long.
-    pub(super) fn new(body: B, verified: Verified, limit: usize) -> Option<Self> {
-        if usize::try_from(body.size_hint().lower()).is_ok_and(|least| least <= limit) {
-            let content = Some(Content::new(verified));
-            Some(Self { body, content, first: None, more: BytesMut::new(), limit })
-        } else {
-            None
-        }
+    pub(super) fn new(body: B, verified: Verified, limit: usize) -> Self {
+        let content = Some(Content::new(verified));
+        Self { body, content, first: None, more: BytesMut::new(), limit }
     }
 
     pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Whole, Unread>> {
         let mut this = self.project();
-        let mut content = this.content.take();
-        while let Some(reading) = &mut content {
-            match this.body.as_mut().poll_frame(cx) {
-                Poll::Pending => {
-                    *this.content = content;
-                    return Poll::Pending;
-                }
-                Poll::Ready(None) => break,
-                Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(Unread::BrokenOff)),
-                Poll::Ready(Some(Ok(frame))) => {
-                    let Some(data) = reading.take(frame) else { continue };
+        loop {
+            // Nobody asks again after the answer.
+            let Some(content) = this.content else { return Poll::Pending };
+            let unread = match ready!(this.body.as_mut().poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    let Some(data) = content.take(frame) else { continue };
                     let so_far = this.first.as_ref().map_or(0, Bytes::len) + this.more.len();
-                    if data.len() > this.limit.saturating_sub(so_far) {
-                        return Poll::Ready(Err(Unread::TooLong));
+                    if data.len() <= this.limit.saturating_sub(so_far) {
+                        match this.first {
+                            None => *this.first = Some(data),
+                            Some(_) => this.more.extend_from_slice(&data),
+                        }
+                        continue;
                     }
-                    match this.first {
-                        None => *this.first = Some(data),
-                        Some(_) => this.more.extend_from_slice(&data),
-                    }
+                    Unread::TooLong
                 }
-            }
+                Some(Err(_)) => Unread::BrokenOff,
+                None => break,
+            };
+            let Some(content) = this.content.take() else { return Poll::Pending };
+            return Poll::Ready(Err(unread(Box::new(content.into_caller()))));
         }
-        let Some(content) = content else { return Poll::Ready(Err(Unread::BrokenOff)) };
-        let (verified, trailers) = match content.finish() {
-            Ok(finished) => finished,
-            Err(refused) => return Poll::Ready(Err(Unread::Mismatch(refused))),
-        };
-        let data = joined(this.first.take(), this.more);
-        Poll::Ready(Ok(Whole { verified, data, trailers }))
+        let Some(content) = this.content.take() else { return Poll::Pending };
+        Poll::Ready(content.finish().map_err(Unread::Mismatch).map(|(verified, trailers)| {
+            let data = joined(this.first.take(), this.more);
+            Whole { verified, data, trailers }
+        }))
     }
 }
 

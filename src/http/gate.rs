@@ -30,19 +30,20 @@ pub(super) struct Settings {
     pub(super) buffer: Option<usize>,
     /// A scheme with an end date is deprecated since then, at the latest.
     since: UnixTime,
+    log: Arc<DecisionLog>,
 }
 
 impl Settings {
     pub(super) fn new(auth: Authenticator, service: &str) -> Self {
         let since = auth.verifier().clock.now();
-        Self { auth, service: service.to_owned(), exempt: Vec::new(), buffer: None, since }
+        let (service, log) = (service.to_owned(), Arc::default());
+        Self { auth, service, exempt: Vec::new(), buffer: None, since, log }
     }
 }
 
 /// Stands before one service, and all clones of it.
 pub(super) struct Gate {
     settings: Settings,
-    log: DecisionLog,
 }
 
 /// What becomes of a request.
@@ -61,7 +62,7 @@ pub(super) struct After {
 
 impl Gate {
     pub(super) fn new(settings: Settings) -> Self {
-        Self { settings, log: DecisionLog::default() }
+        Self { settings }
     }
 
     pub(super) fn is_exempt(&self, head: &Parts) -> bool {
@@ -108,10 +109,11 @@ impl Gate {
             };
         }
         if let Some(limit) = self.settings.buffer {
-            return match Collecting::new(body, verified, limit) {
-                Some(collecting) => Admitted::Collect(head, Box::pin(collecting)),
-                None => Admitted::Refuse(too_long()),
-            };
+            if body.size_hint().lower() > limit as u64 {
+                return self.too_long(&head, &verified);
+            }
+            let collecting = Collecting::new(body, verified, limit);
+            return Admitted::Collect(head, Box::pin(collecting));
         }
         let mismatch = self.mismatch(&head);
         let body = RequestBody::checked(body, verified.clone(), mismatch.clone());
@@ -121,9 +123,12 @@ impl Gate {
     /// Goes on with a body that was read.
     pub(super) fn collected<B>(&self, head: Parts, read: Result<Whole, Unread>) -> Admitted<B> {
         match read {
-            Err(Unread::BrokenOff) => Admitted::Refuse(broken_off()),
+            Err(Unread::BrokenOff(caller)) => {
+                self.settings.log.unread(self.decision(&head), &caller, "body-broken-off");
+                Admitted::Refuse(broken_off())
+            }
             Err(Unread::Mismatch(refused)) => self.refuse(&head, refused),
-            Err(Unread::TooLong) => Admitted::Refuse(too_long()),
+            Err(Unread::TooLong(caller)) => self.too_long(&head, &caller),
             Ok(Whole { verified, data, trailers }) => {
                 self.serve(head, RequestBody::collected(data, trailers), verified, None)
             }
@@ -158,14 +163,14 @@ impl Gate {
         verified: Verified,
         mismatch: Option<Mismatch>,
     ) -> Admitted<B> {
-        self.log.accepted(self.decision(&head), &verified);
+        self.settings.log.accepted(self.decision(&head), &verified);
         let after = After { until: verified.accepted_until(), mismatch };
         head.extensions.insert(verified);
         Admitted::Serve(Request::from_parts(head, body), after)
     }
 
     fn refuse<B>(&self, head: &Parts, refused: Refused) -> Admitted<B> {
-        self.log.refused(self.decision(head), &refused);
+        self.settings.log.refused(self.decision(head), &refused);
         let unproved = [Reject::BadCredential, Reject::Malformed];
         if let (Failure::Rejected(reason), Some(guard)) = (refused.failure(), self.guard())
             && unproved.contains(reason)
@@ -177,9 +182,14 @@ impl Gate {
                 others.into_iter().chain(head::shortened(head)).collect()
             };
             let decision = self.decision(head);
-            self.log.look_for_misreading(decision, guard.rules(), &request, others, now);
+            self.settings.log.look_for_misreading(decision, guard.rules(), &request, others, now);
         }
         Admitted::Refuse(self.answer(refused.into()))
+    }
+
+    fn too_long<B>(&self, head: &Parts, caller: &Verified) -> Admitted<B> {
+        self.settings.log.unread(self.decision(head), caller, "body-too-long");
+        Admitted::Refuse(too_long())
     }
 
     fn answer(&self, refusal: Refusal) -> Response<Bytes> {
@@ -196,7 +206,7 @@ impl Gate {
         let gate = Arc::clone(self);
         let (method, target) = (head.method.clone(), head::sent_target(head).to_owned());
         Mismatch::new(move |refused| {
-            gate.log.refused(gate.decision_on(method.as_str(), &target), refused);
+            gate.settings.log.refused(gate.decision_on(method.as_str(), &target), refused);
         })
     }
 

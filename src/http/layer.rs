@@ -149,7 +149,6 @@ pin_project! {
         Collecting { collecting: Pin<Box<Collecting<B>>>, head: Option<Parts>, inner: Option<S> },
         Refused { response: Option<Response<Bytes>> },
         Serving { #[pin] future: F, after: After },
-        Spent,
     }
 }
 
@@ -182,7 +181,6 @@ where
                     let result = ready!(future.poll(cx));
                     return Poll::Ready(this.gate.finish(result, mem::take(after)));
                 }
-                Steps::Spent => return Poll::Pending,
             };
             let Some(mut inner) = inner else { return Poll::Pending };
             let step = match admitted {

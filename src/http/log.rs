@@ -100,6 +100,20 @@ impl DecisionLog {
         }
     }
 
+    /// Writes that the body of an accepted request was not read to its end, and why.
+    pub(super) fn unread(&self, decision: Decision<'_>, caller: &Verified, reason: &'static str) {
+        let client = Some(caller.client());
+        let Some(suppressed) = self.admits(decision.service, reason, client) else { return };
+        let Decision { service, method, .. } = decision;
+        let (path, key_id) = (decision.path(), caller.key_id());
+        let suppressed = Some(suppressed).filter(|n| *n > 0);
+        tracing::info!(
+            target: "keyscheme",
+            service, reason, client, key_id, method, path, suppressed,
+            "refused"
+        );
+    }
+
     /// Looks whether a refused request was meant well, and writes what its client may have got wrong.
     /// That costs several decisions, so one refusal a second is looked at. `others` are targets that
     /// may have been signed instead, such as those of [`other_targets`](super::other_targets).
@@ -159,6 +173,12 @@ impl DecisionLog {
         }
         window.written += 1;
         Some(std::mem::take(&mut window.suppressed))
+    }
+}
+
+impl Drop for DecisionLog {
+    fn drop(&mut self) {
+        self.flush();
     }
 }
 
