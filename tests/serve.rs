@@ -12,5 +12,7 @@ mod world;
 mod asking;
 #[path = "serve/bodies.rs"]
 mod bodies;
+#[path = "serve/grpc.rs"]
+mod grpc;
 #[path = "serve/running.rs"]
 mod running;

@@ -12,6 +12,7 @@ use hyper::{
     body::{Bytes, Incoming},
     header::{HeaderName, HeaderValue},
 };
+use keyscheme::{Presented, http::presented};
 use tonic::{Status, server::UnaryService};
 
 use super::{
@@ -49,8 +50,10 @@ impl<'a> UnaryService<CheckRequest> for Check<'a> {
 async fn check(judge: &Judge, peer: &str, call: tonic::Request<CheckRequest>) -> CheckResponse {
     let (metadata, _, message) = call.into_parts();
     let metadata = metadata.into_headers();
-    let service = metadata.get("x-keyscheme-service").and_then(|name| name.to_str().ok());
-    let service = service.unwrap_or_default();
+    let service = match presented(&metadata, SERVICE) {
+        Presented::One(name) => std::str::from_utf8(name).unwrap_or_default(),
+        Presented::Many | Presented::None => "",
+    };
     if !judge.knows(&metadata) {
         return judge.unknown_proxy(service, peer).into();
     }
@@ -58,6 +61,7 @@ async fn check(judge: &Judge, peer: &str, call: tonic::Request<CheckRequest>) ->
     let request = request.unwrap_or_default();
     let headers = request.headers();
     let subject = match &headers {
+        _ if service.is_empty() => Subject::Missing(SERVICE),
         Some(headers) if !disputed(headers, IDENTITY.iter()) => {
             Subject::One { method: request.method.as_bytes(), target: request.path.as_bytes() }
         }
@@ -234,6 +238,8 @@ struct HeaderValueOption {
     keep_empty_value: bool,
 }
 
+/// The metadata that names the service.
+const SERVICE: &str = "x-keyscheme-service";
 const OK: i32 = 0;
 const PERMISSION_DENIED: i32 = 7;
 const OVERWRITE_IF_EXISTS_OR_ADD: i32 = 2;

@@ -102,12 +102,12 @@ impl Judge {
         body: impl Future<Output = Forwarded>,
     ) -> Result<Passed, Refused> {
         let cannot = |what, why: String| Refused::from(BackendError::new(what, why));
-        let Some(guard) = self.config.verifier().service(ask.service) else {
-            return Err(cannot("configuration", "there is no such service".to_owned()));
-        };
         if let Subject::Missing(name) = ask.subject {
             return Err(cannot("proxy", format!("it does not send {name}")));
         }
+        let Some(guard) = self.config.verifier().service(ask.service) else {
+            return Err(cannot("configuration", "there is no such service".to_owned()));
+        };
         let Some(request) = request(guard, ask) else {
             return Err(Refused::from(Reject::Ambiguous));
         };
