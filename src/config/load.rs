@@ -11,7 +11,8 @@ use toml::de::DeTable;
 
 use super::{
     lines::Lines,
-    read::{DescribedKey, DescribedSecret, Description, read},
+    read::{DescribedKey, Description, read},
+    secret::DescribedSecret,
     serve::{DescribedServe, ServeConfig},
     walk::{Found, above},
 };

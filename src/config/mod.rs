@@ -11,6 +11,7 @@ mod dotenv;
 mod lines;
 mod load;
 mod read;
+mod secret;
 mod serve;
 mod walk;
 

@@ -3,17 +3,16 @@
 use toml::de::{DeTable, DeValue};
 
 use super::{
+    secret::{DescribedSecret, secret},
     serve::DescribedServe,
     walk::{Found, Table, kind},
 };
 use crate::{
     builder::{AcceptConfig, KeyConfig, ServiceConfig},
-    encoding::Encoding,
     key::KeyState,
     material::{Field, Material},
     policy::MaxAge,
-    registry::{Registry, nearest},
-    source::SecretRef,
+    registry::Registry,
 };
 
 /// What a file describes, before any secret was fetched.
@@ -31,15 +30,6 @@ pub(super) struct DescribedKey {
     pub(super) client: String,
     pub(super) config: KeyConfig,
     pub(super) secrets: Vec<DescribedSecret>,
-}
-
-/// A secret that is named, and how to read it.
-#[derive(Debug)]
-pub(super) struct DescribedSecret {
-    pub(super) path: String,
-    pub(super) field: &'static Field,
-    pub(super) encoding: Encoding,
-    pub(super) name: SecretRef,
 }
 
 /// Reads a whole file. `sources` are the names of the places that secrets come from.
@@ -211,57 +201,4 @@ fn key(
     let fields: Vec<_> = scheme.iter().flat_map(|facts| facts.fields).map(|f| f.name).collect();
     table.finish(found, &fields);
     DescribedKey { client: client.to_owned(), config, secrets }
-}
-
-/// A reference such as `{ env = "SALT", encoding = "hex" }`.
-pub(super) fn secret(
-    key: &mut Table<'_>,
-    path: String,
-    field: &'static Field,
-    sources: &[&str],
-    found: &mut Found,
-) -> Option<DescribedSecret> {
-    let mut table = key.table(field.name, found).or_else(|| {
-        // `table` has said that it is no table, but not what is meant.
-        let mistake = found.mistakes.last_mut()?;
-        mistake.remedy =
-            "secrets do not stand in this file: write { env = \"NAME\" } or { file = \"path\" }"
-                .to_owned();
-        None
-    })?;
-    let mut encoding = field.encoding;
-    if let Some(name) = table.text("encoding", found) {
-        match Encoding::ALL.into_iter().find(|known| known.name() == name) {
-            Some(known) => encoding = known,
-            None => {
-                let names = Encoding::ALL.map(Encoding::name);
-                let remedy = match nearest(name, names.into_iter()) {
-                    Some(near) => format!("did you mean {near:?}? known: {}", names.join(", ")),
-                    None => format!("use one of {}", names.join(", ")),
-                };
-                let problem = format!("{name:?} is no encoding");
-                found.wrong(&table.path_of("encoding"), problem, &remedy);
-            }
-        }
-    }
-    let named: Vec<_> = sources.iter().filter(|source| table.has(source)).copied().collect();
-    let name = match named.as_slice() {
-        [source] => table
-            .text(source, found)
-            .map(|name| SecretRef { source: (*source).to_owned(), name: name.to_owned() }),
-        [] => {
-            let remedy = format!("say one of {}", sources.join(", "));
-            found.wrong(&path, "names no source", &remedy);
-            None
-        }
-        [_, _, ..] => {
-            found.wrong(&path, format!("names {}", named.join(" and ")), "keep one of them");
-            for source in named {
-                table.text(source, found);
-            }
-            None
-        }
-    };
-    table.finish(found, sources);
-    Some(DescribedSecret { path, field, encoding, name: name? })
 }

@@ -3,7 +3,7 @@
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 
 use super::{
-    read::{DescribedSecret, secret},
+    secret::{DescribedSecret, secret},
     walk::{Found, Table},
 };
 use crate::{

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Binds, Body, Context, Covers, Facts, KeyScheme, OpenError, Opened, Part, Payload, SealError,
     Sealing, SingleUse,
-    misread::misread,
+    misread::{is_milliseconds, misread},
     text::{format_ts, join, parse_ts, split_field, split_field_of},
 };
 use crate::{
@@ -43,7 +43,7 @@ pub struct Key {
 
 impl Key {
     #[inline]
-    pub(super) fn mac(&self, cx: &Context<'_>, signed: &Signed<'_>) -> [u8; 32] {
+    fn mac(&self, cx: &Context<'_>, signed: &Signed<'_>) -> [u8; 32] {
         let fields = [
             LABEL,
             cx.service,
@@ -74,7 +74,7 @@ impl Key {
 }
 
 /// The fields that the MAC covers, as they stand in the credential.
-pub(super) struct Signed<'a> {
+struct Signed<'a> {
     ts: &'a [u8],
     nonce: &'a [u8],
     digest: &'a [u8],
@@ -134,7 +134,12 @@ impl KeyScheme for Hmac1 {
     }
 
     fn misread(&self, key: &Key, payload: Payload<'_>, cx: &Context<'_>) -> Option<&'static str> {
-        misread(key, payload.tagged().ok()?, cx)
+        let payload = payload.tagged().ok()?;
+        let Some(fields) = Fields::parse(payload) else {
+            let (ts, _) = split_field(payload)?;
+            return is_milliseconds(ts).then_some("ts is in milliseconds, not in seconds");
+        };
+        misread(cx, |cx| ct::eq_32(&fields.mac, &key.mac(cx, &fields.signed)))
     }
 
     fn explain(&self, payload: Payload<'_>) -> Result<Vec<Part>, Fault> {
@@ -181,17 +186,17 @@ fn field_meaning(
 }
 
 /// A payload in its parts, none of them believed yet.
-pub(super) struct Fields<'a> {
+struct Fields<'a> {
     issued_at: UnixTime,
     nonce: [u8; NONCE],
     covers: Covers,
-    pub(super) mac: [u8; 32],
-    pub(super) signed: Signed<'a>,
+    mac: [u8; 32],
+    signed: Signed<'a>,
 }
 
 impl<'a> Fields<'a> {
     #[inline]
-    pub(super) fn parse(payload: &'a [u8]) -> Option<Self> {
+    fn parse(payload: &'a [u8]) -> Option<Self> {
         let (ts, rest) = split_field(payload)?;
         let (nonce, rest) = split_field_of(22, rest)?;
         let (digest, covers, mac) = if let [b'-', b'.', mac @ ..] = rest {

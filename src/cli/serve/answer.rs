@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use http_body_util::{Either, Full};
 use hyper::{
     HeaderMap, Response, StatusCode,
     body::Bytes,
@@ -14,6 +15,9 @@ use keyscheme::{
 };
 
 use super::ask::{Dialect, IDENTITY};
+
+/// The body of an answer: whole, or that of a gRPC call with its trailers.
+pub(super) type Body = Either<Full<Bytes>, tonic::body::Body>;
 
 /// The request may pass.
 pub(super) fn allow(

@@ -94,6 +94,11 @@ impl<'a> Ask<'a> {
     }
 }
 
+/// Whether a proxy says that it has sent a part of the body only.
+pub(super) fn is_partial(headers: &HeaderMap) -> bool {
+    headers.get_all(PARTIAL).iter().any(|value| value == "true")
+}
+
 fn from_headers<'a>([method, target]: [&'static str; 2], headers: &'a HeaderMap) -> Subject<'a> {
     let one = |name: &'static str| {
         let mut values = headers.get_all(name).iter();
@@ -128,6 +133,10 @@ pub(super) fn disputed<'n>(
         header == "connection" && names.clone().any(|name| lists(name))
     })
 }
+
+/// What Envoy says of a body that it has sent a part of. A client that says so itself has its body
+/// reported as unverified, which is no more than the truth.
+const PARTIAL: &str = "x-envoy-auth-partial-body";
 
 #[cfg(test)]
 mod tests {

@@ -16,8 +16,8 @@ use keyscheme::{Presented, http::presented};
 use tonic::{Status, server::UnaryService};
 
 use super::{
-    ask::{Ask, GRPC, IDENTITY, Subject, disputed},
-    http::{Body, PARTIAL},
+    answer::Body,
+    ask::{Ask, GRPC, IDENTITY, Subject, disputed, is_partial},
     judge::{Forwarded, Judge},
 };
 
@@ -69,7 +69,7 @@ async fn check(judge: &Judge, peer: &str, call: tonic::Request<CheckRequest>) ->
     };
     let headers = headers.unwrap_or_default();
     let ask = Ask { dialect: &GRPC, service, subject, headers: &headers, peer };
-    let partly = headers.get_all(PARTIAL).iter().any(|value| value == "true");
+    let partly = is_partial(&headers);
     let body =
         if request.raw_body.is_empty() { request.body.into_bytes() } else { request.raw_body };
     let body = if partly { Forwarded::Part } else { Forwarded::Whole(Bytes::from(body)) };

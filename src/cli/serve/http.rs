@@ -8,10 +8,13 @@ use hyper::{
     body::{Bytes, Incoming},
 };
 
-use super::{Server, ask::Ask, grpc, judge::Forwarded};
-
-/// The body of an answer: whole, or that of a gRPC call with its trailers.
-pub(super) type Body = Either<Full<Bytes>, tonic::body::Body>;
+use super::{
+    Server,
+    answer::Body,
+    ask::{Ask, is_partial},
+    grpc,
+    judge::Forwarded,
+};
 
 /// Answers one request.
 pub(super) async fn respond(
@@ -30,7 +33,7 @@ pub(super) async fn respond(
             if !server.judge.knows(&head.headers) {
                 return Ok(whole(server.judge.unknown_proxy(ask.service, peer)));
             }
-            let partly = head.headers.get_all(PARTIAL).iter().any(|value| value == "true");
+            let partly = is_partial(&head.headers);
             return Ok(whole(server.judge.judge(&ask, read(body, partly)).await));
         }
         return Ok(whole(plain(StatusCode::NOT_FOUND, "no such endpoint")));
@@ -60,8 +63,5 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Bytes> {
     response
 }
 
-/// What Envoy says of a body that it has sent a part of. A client that says so itself has its body
-/// reported as unverified, which is no more than the truth.
-pub(super) const PARTIAL: &str = "x-envoy-auth-partial-body";
 /// More than this of a body is not read: proxies keep whole what they send along.
 const LONGEST_BODY: usize = 16 * 1024 * 1024;
