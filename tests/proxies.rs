@@ -74,6 +74,7 @@ const NGINX: Proxy = Proxy {
             "it resolves paths to choose a location",
         ),
         ("escaped dot segments beyond the root", Expect::Status(400), "the same"),
+        ("the location that asks keyscheme", Expect::Status(404), "it is for nginx itself"),
         ("a control character", Expect::Status(503), "auth_request makes 500 of keyscheme's 400"),
         ("150 headers", Expect::Status(503), "auth_request makes 500 of keyscheme's 431"),
         (

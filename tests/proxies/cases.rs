@@ -18,7 +18,7 @@ pub struct Case {
 pub enum Expect {
     /// The application is called by this client, scheme, key id and body state; `covered` is the
     /// content that the credential covers.
-    Accepted { identity: [&'static str; 4], covered: Option<&'static str> },
+    Accepted { identity: [&'static str; 4], covered: Option<&'static [u8]> },
     /// The 401 of the article with this text; either where it is empty.
     Refused(&'static str),
     /// No more than this status, and the application is not called.
@@ -26,10 +26,10 @@ pub enum Expect {
 }
 
 /// How many [`cases`] there are.
-pub const COUNT: usize = 71;
+pub const COUNT: usize = 72;
 
 /// How many [`forwarded_cases`] there are.
-pub const FORWARDED_COUNT: usize = 12;
+pub const FORWARDED_COUNT: usize = 13;
 
 const INVALID: Expect = Expect::Refused("Invalid API Key");
 const MISSING: Expect = Expect::Refused("Missing API Key");
@@ -256,6 +256,7 @@ fn targets(world: &World, cases: &mut Cases) {
     let target = "/a\"b{}|^";
     cases.add("a target that needs escapes", Call::get(target).key(&signed(target)), expect());
     let legacy = world.legacy();
+    cases.add("the location that asks keyscheme", Call::get("/keyscheme").key(&legacy), LEGACY);
     let up = "/../../tts/v1";
     cases.add("dot segments beyond the root", Call::get(up).key(&legacy), LEGACY);
     let up = "/%2e%2e/%2e%2e/tts/v1";
@@ -287,6 +288,14 @@ pub fn forwarded_cases(world: &World) -> Vec<Case> {
     let call = Call { chunked: true, ..post(CONTENT) };
     let value = signed(&call);
     cases.add("a body in chunks", call.key(&value), hmac1("verified", Some(CONTENT)));
+    let call = Call { body: vec![0xFF, 0, 0xFE], ..post("") };
+    let value = signed(&call);
+    let identity = ["spring-main", "hmac1", "spring-2026-11", "verified"];
+    cases.add(
+        "a body that is no text",
+        call.key(&value),
+        accepted(identity, Some(&[0xFF, 0, 0xFE])),
+    );
     let value = signed(&post(""));
     cases.add("no body", post("").key(&value), hmac1("empty", Some("")));
     let longest = "a".repeat(65536).leak();
@@ -313,12 +322,13 @@ pub fn forwarded_cases(world: &World) -> Vec<Case> {
     cases.0
 }
 
-const fn accepted(identity: [&'static str; 4], covered: Option<&'static str>) -> Expect {
+const fn accepted(identity: [&'static str; 4], covered: Option<&'static [u8]>) -> Expect {
     Expect::Accepted { identity, covered }
 }
 
 fn hmac1(body: &'static str, covered: Option<&'static str>) -> Expect {
-    accepted(["spring-main", "hmac1", "spring-2026-11", body], covered)
+    let identity = ["spring-main", "hmac1", "spring-2026-11", body];
+    accepted(identity, covered.map(str::as_bytes))
 }
 
 /// With one character changed that carries six bits.
@@ -328,11 +338,7 @@ fn changed(value: &str) -> String {
     format!("{}{other}{}", &value[..at], &value[at + 1..])
 }
 
-/// What X-Auth-Content-SHA256 says of a content.
-pub fn digest(content: &str) -> String {
-    hex_digest(content.as_bytes())
-}
-
-pub fn hex_digest(content: &[u8]) -> String {
+/// As X-Auth-Content-SHA256 has it.
+pub fn digest(content: &[u8]) -> String {
     Encoding::Hex.encode(&Sha256::digest(content)).expect("a text").to_string()
 }

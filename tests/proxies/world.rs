@@ -18,9 +18,9 @@ use serde_json::Value;
 use crate::{
     Proxy,
     calls::{Answer, Call},
-    cases::{Case, Expect},
+    cases::{Case, Expect, digest},
     server::{self, Server},
-    support::has_peer,
+    support::succeeds,
 };
 
 /// The headers that tell the application who calls.
@@ -115,8 +115,9 @@ impl World {
     /// `None` where something is missing.
     pub fn new(proxy: &Proxy, setup: &Setup<'_>) -> Option<Self> {
         let program = (proxy.program)()?;
-        // The modules that the application needs; the package pycryptodome is not among them.
-        if !has_peer(&python(), "-cimport fastapi, uvicorn") {
+        let mut modules = Command::new(python());
+        modules.args(["-c", "import fastapi, uvicorn"]);
+        if !succeeds(&format!("{} with fastapi and uvicorn", python()), &mut modules) {
             return None;
         }
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -274,10 +275,10 @@ impl World {
 }
 
 /// What is wrong with what the application saw.
-fn seen(seen: &Value, call: &Call, identity: [&str; 4], covered: Option<&str>) -> Option<String> {
-    let digest = covered.map(crate::cases::digest).unwrap_or_default();
+fn seen(seen: &Value, call: &Call, identity: [&str; 4], covered: Option<&[u8]>) -> Option<String> {
+    let covered = covered.map(digest).unwrap_or_default();
     let [client, scheme, key_id, body] = identity;
-    let values = [client, scheme, key_id, body, &digest];
+    let values = [client, scheme, key_id, body, &covered];
     let lines: Vec<(&str, &str)> = seen["headers"].as_array()?.iter().map(pair).collect();
     for (name, value) in IDENTITY.iter().zip(values) {
         let name = name.to_lowercase();
@@ -302,7 +303,7 @@ fn seen(seen: &Value, call: &Call, identity: [&str; 4], covered: Option<&str>) -
     let target = call.target.strip_prefix("http://example.com").unwrap_or(&call.target);
     // uvicorn does not tell an empty query from none.
     let target = target.strip_suffix('?').unwrap_or(target);
-    let expected = (call.method.as_str(), target, crate::cases::hex_digest(&call.body));
+    let expected = (call.method.as_str(), target, digest(&call.body));
     let found = ["method", "target", "sha256"].map(|name| seen[name].as_str().unwrap_or(""));
     (found != [expected.0, expected.1, &expected.2]).then(|| format!("{found:?}, not {expected:?}"))
 }
