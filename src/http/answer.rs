@@ -103,6 +103,21 @@ pub(super) fn not_protected() -> Response<Bytes> {
     problem(StatusCode::INTERNAL_SERVER_ERROR, NOT_PROTECTED)
 }
 
+/// Says it to a client of gRPC in its own code too, for not all of them look at the status of HTTP.
+pub(super) fn translated(mut response: Response<Bytes>, to_grpc: bool) -> Response<Bytes> {
+    if to_grpc {
+        let code = match response.status() {
+            StatusCode::FORBIDDEN => "7",            // PERMISSION_DENIED
+            StatusCode::PAYLOAD_TOO_LARGE => "8",    // RESOURCE_EXHAUSTED
+            StatusCode::SERVICE_UNAVAILABLE => "14", // UNAVAILABLE
+            StatusCode::UNAUTHORIZED => "16",        // UNAUTHENTICATED
+            _ => "13",                               // INTERNAL
+        };
+        response.headers_mut().insert(GRPC_STATUS, HeaderValue::from_static(code));
+    }
+    response
+}
+
 fn problem(status: StatusCode, body: &'static [u8]) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from_static(body));
     *response.status_mut() = status;
@@ -127,6 +142,7 @@ fn challenge(rules: Rules<'_>) -> String {
 }
 
 const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const SUNSET: HeaderName = HeaderName::from_static("sunset");
 /// The first second after the year 9999.
 const YEAR_10000: u64 = 253_402_300_800;

@@ -7,10 +7,10 @@ use http::{Request, Response, request::Parts};
 use http_body::Body;
 
 use super::{
-    answer::{Refusal, announce, answer, broken_off, too_long, unavailable},
+    answer::{Refusal, announce, answer, broken_off, too_long, translated, unavailable},
     body::{Mismatch, RequestBody, ResponseBody},
     collect::{Collecting, Unread, Whole},
-    head::{self, other_targets},
+    head::{self, is_grpc, other_targets},
     log::{Decision, DecisionLog},
 };
 use crate::{
@@ -58,6 +58,7 @@ pub(super) enum Admitted<B> {
 pub(super) struct After {
     until: Option<UnixTime>,
     mismatch: Option<Mismatch>,
+    is_grpc: bool,
 }
 
 impl Gate {
@@ -125,7 +126,7 @@ impl Gate {
         match read {
             Err(Unread::BrokenOff(caller)) => {
                 self.settings.log.unread(self.decision(&head), &caller, "body-broken-off");
-                Admitted::Refuse(broken_off())
+                Admitted::Refuse(translated(broken_off(), is_grpc(&head.headers)))
             }
             Err(Unread::Mismatch(refused)) => self.refuse(&head, refused),
             Err(Unread::TooLong(caller)) => self.too_long(&head, &caller),
@@ -141,9 +142,9 @@ impl Gate {
         result: Result<Response<T>, E>,
         after: After,
     ) -> Result<Response<ResponseBody<T>>, E> {
-        let After { until, mismatch } = after;
+        let After { until, mismatch, is_grpc } = after;
         if let Some(refusal) = mismatch.as_ref().and_then(Mismatch::happened) {
-            return Ok(self.answer(refusal.clone()).map(ResponseBody::answer));
+            return Ok(self.answer(refusal.clone(), is_grpc).map(ResponseBody::answer));
         }
         let mut response = result?;
         if let Some(until) = until {
@@ -164,7 +165,8 @@ impl Gate {
         mismatch: Option<Mismatch>,
     ) -> Admitted<B> {
         self.settings.log.accepted(self.decision(&head), &verified);
-        let after = After { until: verified.accepted_until(), mismatch };
+        let is_grpc = is_grpc(&head.headers);
+        let after = After { until: verified.accepted_until(), mismatch, is_grpc };
         head.extensions.insert(verified);
         Admitted::Serve(Request::from_parts(head, body), after)
     }
@@ -184,19 +186,20 @@ impl Gate {
             let decision = self.decision(head);
             self.settings.log.look_for_misreading(decision, guard.rules(), &request, others, now);
         }
-        Admitted::Refuse(self.answer(refused.into()))
+        Admitted::Refuse(self.answer(refused.into(), is_grpc(&head.headers)))
     }
 
     fn too_long<B>(&self, head: &Parts, caller: &Verified) -> Admitted<B> {
         self.settings.log.unread(self.decision(head), caller, "body-too-long");
-        Admitted::Refuse(too_long())
+        Admitted::Refuse(translated(too_long(), is_grpc(&head.headers)))
     }
 
-    fn answer(&self, refusal: Refusal) -> Response<Bytes> {
-        let mut response = match self.guard() {
+    fn answer(&self, refusal: Refusal, to_grpc: bool) -> Response<Bytes> {
+        let response = match self.guard() {
             Some(guard) => answer(refusal.failure(), guard.rules()),
             None => unavailable(),
         };
+        let mut response = translated(response, to_grpc);
         response.extensions_mut().insert(refusal);
         response
     }

@@ -1,6 +1,6 @@
 //! What of a request's head a decision looks at.
 
-use http::{HeaderMap, HeaderValue, Uri, request::Parts};
+use http::{HeaderMap, HeaderValue, Uri, header::CONTENT_TYPE, request::Parts};
 
 use crate::{request::Request, wire::Presented};
 
@@ -36,6 +36,12 @@ pub(super) fn sent_uri(head: &Parts) -> &Uri {
 /// The target that the client sent.
 pub(super) fn sent_target(head: &Parts) -> &str {
     target(sent_uri(head))
+}
+
+/// Whether the client speaks gRPC, which it says in the content type.
+pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    kind.is_some_and(|kind| kind.starts_with(b"application/grpc"))
 }
 
 /// The target that a nested router has left of it.

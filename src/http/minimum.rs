@@ -14,8 +14,9 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    answer::{insufficient, not_protected},
+    answer::{insufficient, not_protected, translated},
     body::ResponseBody,
+    head::is_grpc,
 };
 use crate::verify::{BodyState, Verified};
 
@@ -134,7 +135,10 @@ where
             Some(caller) => self.minimum.check(caller).err().map(|Insufficient| insufficient()),
         };
         let step = match refusal {
-            Some(response) => Step::Refused { response: Some(response) },
+            Some(response) => {
+                let response = translated(response, is_grpc(request.headers()));
+                Step::Refused { response: Some(response) }
+            }
             None => Step::Serving { future: self.inner.call(request) },
         };
         MinimumFuture { step }

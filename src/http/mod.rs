@@ -35,7 +35,8 @@
 //! - If the body turns out to be another, the client gets a refusal in place of the service's answer,
 //!   or, where that is on its way already, a response that breaks off.
 //! - A refusal is one answer whatever the reason, see [`answer`](answer()); the reason is in the log (target
-//!   `keyscheme`, see [`DecisionLog`]) and in the response's extensions, as [`Refusal`].
+//!   `keyscheme`, see [`DecisionLog`]) and in the response's extensions, as [`Refusal`]. A client of
+//!   gRPC finds its own code beside it, `UNAUTHENTICATED` for a 401.
 //! - On a scheme with an end date the response carries `Deprecation` (RFC 9745) and `Sunset`
 //!   (RFC 8594).
 //! - A route may ask for more than acceptance: [`Minimum`].
