@@ -173,7 +173,8 @@ impl Gate {
 
     fn refuse<B>(&self, head: &Parts, refused: Refused) -> Admitted<B> {
         self.settings.log.refused(self.decision(head), &refused);
-        let unproved = [Reject::BadCredential, Reject::Malformed];
+        // A key that does not exist too: it must not show in the time.
+        let unproved = [Reject::BadCredential, Reject::Malformed, Reject::UnknownKey];
         if let (Failure::Rejected(reason), Some(guard)) = (refused.failure(), self.guard())
             && unproved.contains(reason)
         {
