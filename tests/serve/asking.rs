@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::world::{CLIENT, SCHEMES, World, question};
 
+const MISSING: &str = r#"{"title":"Unauthorized","status":401,"detail":"Missing API Key"}"#;
 const DIALECTS: [&str; 4] = ["nginx", "caddy", "traefik", "envoy"];
 
 #[test]
@@ -24,10 +25,9 @@ fn every_scheme_is_accepted_in_every_dialect() {
         let missing = world.about(dialect, "GET", "/", &[]);
         assert_eq!(missing.status, 401);
         assert_eq!(missing.identity(), [""; 4]);
-        assert_eq!(
-            missing.body,
-            r#"{"title":"Unauthorized","status":401,"detail":"Missing API Key"}"#
-        );
+        // nginx does not read it, and would close the connection.
+        let body = if dialect == "nginx" { "" } else { MISSING };
+        assert_eq!(missing.body, body);
         assert_eq!(
             missing.header("www-authenticate"),
             r#"ApiKey realm="stt", schemes="hmac1 gcm1""#
@@ -127,9 +127,10 @@ fn two_thousand_bad_credentials_get_one_answer() {
     for (value, dialect) in credentials.iter().zip(DIALECTS.iter().cycle()) {
         let answer = world.about(dialect, "GET", "/", &[("X-API-KEY", value)]);
         assert_eq!(answer.status, 401, "{value}");
-        answers.insert(answer.text);
+        answers.insert((*dialect == "nginx", answer.text));
     }
-    assert_eq!(answers.len(), 1, "{answers:#?}");
+    // To nginx without a body.
+    assert_eq!(answers.len(), 2, "{answers:#?}");
 }
 
 #[test]
@@ -155,7 +156,8 @@ fn trouble_of_our_own_is_said_as_the_proxy_needs_it() {
         assert_eq!(answer.status, status, "{line} {headers:?}");
         if status != 404 {
             assert_eq!(answer.identity(), [""; 4], "{line}");
-            assert!(answer.body.contains(&format!("\"status\":{status}")), "{answer:?}");
+            let told = answer.body.contains(&format!("\"status\":{status}"));
+            assert!(told || line.contains("nginx"), "{answer:?}");
         }
     }
 }

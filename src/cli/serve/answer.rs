@@ -46,10 +46,10 @@ pub(super) fn allow(
 pub(super) fn deny(failure: &Failure, rules: Rules<'_>, dialect: &Dialect) -> Response<Bytes> {
     let mut response = match failure {
         Failure::Rejected(_) => answer(failure, rules),
-        Failure::Unavailable(_) => return unavailable(dialect.unavailable),
+        Failure::Unavailable(_) => unavailable(dialect.unavailable),
     };
     identify(response.headers_mut(), [""; 5]);
-    response
+    if dialect.reads_denials { response } else { response.map(|_| Bytes::new()) }
 }
 
 /// We could not decide, or the proxy has not said what about.

@@ -12,6 +12,8 @@ pub(super) struct Dialect {
     /// What says that we could not decide. nginx makes 500 of everything but 401 and 403, and Envoy can
     /// be told to let a request pass on a 5xx.
     pub(super) unavailable: StatusCode,
+    /// Whether it reads what comes with a denial. nginx does not, and would close the connection.
+    pub(super) reads_denials: bool,
 }
 
 impl Dialect {
@@ -25,19 +27,31 @@ static CADDY: Dialect = Dialect {
     name: "caddy",
     source: Some(["x-forwarded-method", "x-forwarded-uri"]),
     unavailable: StatusCode::SERVICE_UNAVAILABLE,
+    reads_denials: true,
 };
-static ENVOY: Dialect = Dialect { name: "envoy", source: None, unavailable: StatusCode::FORBIDDEN };
-pub(super) static GRPC: Dialect =
-    Dialect { name: "grpc", source: None, unavailable: StatusCode::FORBIDDEN };
+static ENVOY: Dialect = Dialect {
+    name: "envoy",
+    source: None,
+    unavailable: StatusCode::FORBIDDEN,
+    reads_denials: true,
+};
+pub(super) static GRPC: Dialect = Dialect {
+    name: "grpc",
+    source: None,
+    unavailable: StatusCode::FORBIDDEN,
+    reads_denials: true,
+};
 static NGINX: Dialect = Dialect {
     name: "nginx",
     source: Some(["x-original-method", "x-original-uri"]),
     unavailable: StatusCode::FORBIDDEN,
+    reads_denials: false,
 };
 static TRAEFIK: Dialect = Dialect {
     name: "traefik",
     source: Some(["x-forwarded-method", "x-forwarded-uri"]),
     unavailable: StatusCode::SERVICE_UNAVAILABLE,
+    reads_denials: true,
 };
 
 /// What every answer says of the caller, and what no caller may say itself.

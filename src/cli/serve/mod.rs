@@ -150,7 +150,8 @@ fn told_to_end() -> Result<impl Future<Output = ()>, Unusable> {
     })
 }
 
-/// How long a proxy may take for the head of a request.
-const HEADERS: Duration = Duration::from_secs(10);
+/// How long a proxy may take for the head of a request, the time included that its connection is idle
+/// before: longer than any proxy keeps one for later, so that none is closed under a question.
+const HEADERS: Duration = Duration::from_secs(2 * 60 * 60);
 /// How often refusals that were only counted are written.
 const FLUSH: Duration = Duration::from_secs(10);
