@@ -5,8 +5,8 @@ use std::{
     error::Error,
     fmt,
     pin::Pin,
-    sync::{Arc, OnceLock},
-    task::{Context, Poll, ready},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    task::{Context, Poll, Waker, ready},
 };
 
 use bytes::Bytes;
@@ -213,21 +213,38 @@ pub(super) struct Mismatch(Arc<Watch>);
 struct Watch {
     refusal: OnceLock<Refusal>,
     log: Box<dyn Fn(&Refused) + Send + Sync>,
+    /// A response that waits, and must not wait any longer.
+    waiting: Mutex<Option<Waker>>,
 }
 
 impl Mismatch {
     /// `log` is called at the moment it happens, even if nobody looks any more.
     pub(super) fn new(log: impl Fn(&Refused) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Watch { refusal: OnceLock::new(), log: Box::new(log) }))
+        let (refusal, waiting) = (OnceLock::new(), Mutex::default());
+        Self(Arc::new(Watch { refusal, log: Box::new(log), waiting }))
     }
 
     fn happens(&self, refused: Refused) {
         (self.0.log)(&refused);
         let _ = self.0.refusal.set(Refusal::from(refused));
+        let waiting = self.waiting().take();
+        if let Some(waiting) = waiting {
+            waiting.wake();
+        }
     }
 
     pub(super) fn happened(&self) -> Option<&Refusal> {
         self.0.refusal.get()
+    }
+
+    /// Whether it has not happened; then the task is woken when it does.
+    fn wait(&self, cx: &Context<'_>) -> bool {
+        *self.waiting() = Some(cx.waker().clone());
+        self.happened().is_none()
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -273,9 +290,12 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
             Projected::Service { body, mismatch } => {
                 let frame = body.poll_frame(cx).map_err(BodyError::Transport);
                 // Looked at afterwards: it may be this very call that has read the request's end.
-                match mismatch.as_ref().and_then(Mismatch::happened) {
-                    Some(_) => Poll::Ready(Some(Err(BodyError::Mismatch))),
-                    None => frame,
+                match mismatch {
+                    Some(mismatch) if frame.is_pending() && mismatch.wait(cx) => frame,
+                    Some(mismatch) if mismatch.happened().is_some() => {
+                        Poll::Ready(Some(Err(BodyError::Mismatch)))
+                    }
+                    _ => frame,
                 }
             }
         }

@@ -282,6 +282,32 @@ fn who_answers_before_reading_breaks_off() {
     assert_eq!(server.log.lines("body-mismatch").len(), 1);
 }
 
+#[test]
+fn a_response_that_waits_breaks_off_at_once() {
+    let app = Router::new().route(
+        "/",
+        any(async |request: Request| {
+            let (sender, body) = Channel::new();
+            tokio::spawn(async move {
+                sender.send("begun ").await.unwrap();
+                read(request.into_body()).await;
+                // It never says anything more, and never ends.
+                std::future::pending::<()>().await;
+                drop(sender);
+            });
+            http::Response::new(axum::body::Body::new(body))
+        }),
+    );
+    let server = Server::axum(app.layer(auth().layer("stt")));
+    let mut raw = server.connect();
+    raw.send(&head("POST", "/", &credential("hmac1", "POST", "/", b"hello world"), CHUNKED));
+    raw.send(&chunks(&["hello "], ""));
+    raw.wait_for("begun ");
+    raw.send(&chunks(&["World"], "0\r\n\r\n"));
+    let answer = raw.answer();
+    assert_eq!((answer.text(), answer.whole), ("begun ".to_owned(), false));
+}
+
 #[tokio::test]
 async fn a_message_of_grpc_with_something_after_it_is_not_answered() {
     let auth = auth();
