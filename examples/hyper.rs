@@ -48,7 +48,7 @@ pub async fn serve(listener: TcpListener, auth: &Authenticator) -> io::Result<()
 // A false body ends in an error, in place of which the caller gets a refusal.
 async fn answer(
     request: Request<RequestBody<Incoming>>,
-) -> Result<Response<Full<Bytes>>, BodyError<hyper::Error>> {
+) -> Result<Response<Full<Bytes>>, BodyError> {
     let caller = request.extensions().get::<Verified>().cloned();
     let content = request.into_body().collect().await?.to_bytes();
     let caller = caller.as_ref().map_or("nobody", Verified::client);

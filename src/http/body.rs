@@ -69,9 +69,9 @@ impl<B> RequestBody<B> {
     }
 }
 
-impl<B: Body<Data = Bytes>> Body for RequestBody<B> {
+impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for RequestBody<B> {
     type Data = Bytes;
-    type Error = BodyError<B::Error>;
+    type Error = BodyError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
@@ -88,7 +88,7 @@ impl<B: Body<Data = Bytes>> Body for RequestBody<B> {
                 Check::Failed => return Poll::Ready(None),
                 Check::None => {
                     let frame = poll_frame(this.body.as_mut(), cx);
-                    return frame.map_err(BodyError::Transport);
+                    return frame.map_err(BodyError::transport);
                 }
                 Check::Running(running) => running,
             };
@@ -101,7 +101,7 @@ impl<B: Body<Data = Bytes>> Body for RequestBody<B> {
                 }
                 Some(Err(error)) => {
                     *this.check = Check::Failed;
-                    return Poll::Ready(Some(Err(BodyError::Transport(error))));
+                    return Poll::Ready(Some(Err(BodyError::transport(error))));
                 }
                 None => {
                     let check = std::mem::replace(this.check, Check::Failed);
@@ -275,9 +275,9 @@ impl<B> ResponseBody<B> {
     }
 }
 
-impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
+impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for ResponseBody<B> {
     type Data = Bytes;
-    type Error = BodyError<B::Error>;
+    type Error = BodyError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
@@ -288,7 +288,7 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
                 Poll::Ready(body.take().map(|body| Ok(Frame::data(body))))
             }
             Projected::Service { body, mismatch } => {
-                let frame = body.poll_frame(cx).map_err(BodyError::Transport);
+                let frame = body.poll_frame(cx).map_err(BodyError::transport);
                 // Looked at afterwards: it may be this very call that has read the request's end.
                 match mismatch {
                     Some(mismatch) if frame.is_pending() && mismatch.wait(cx) => frame,
@@ -332,14 +332,23 @@ impl<B> fmt::Debug for ResponseBody<B> {
 
 /// Why a body ended before its end.
 #[derive(Debug)]
-pub enum BodyError<E> {
+pub enum BodyError {
     /// It is not the one that the credential covers.
     Mismatch,
     /// It could not be read.
-    Transport(E),
+    Transport(BoxError),
 }
 
-impl<E: fmt::Display> fmt::Display for BodyError<E> {
+/// Whatever the error of a body is.
+pub(super) type BoxError = Box<dyn Error + Send + Sync>;
+
+impl BodyError {
+    fn transport(error: impl Into<BoxError>) -> Self {
+        Self::Transport(error.into())
+    }
+}
+
+impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Mismatch => f.write_str("the body is not the one that the credential covers"),
@@ -348,4 +357,11 @@ impl<E: fmt::Display> fmt::Display for BodyError<E> {
     }
 }
 
-impl<E: fmt::Debug + fmt::Display> Error for BodyError<E> {}
+impl Error for BodyError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Mismatch => None,
+            Self::Transport(error) => Some(error.as_ref()),
+        }
+    }
+}

@@ -30,8 +30,9 @@
 //!   accepted. The target that is judged is the one that the client sent, also in axum's nested
 //!   routers.
 //! - A covered body (`hmac1`) is compared on its way: see [`RequestBody`]. Who reads it to its end
-//!   without an error has read what the client sent. A service that acts before the end needs
-//!   [`AuthLayer::buffer`].
+//!   without an error has read what the client sent. **A service that acts before the end, or stops
+//!   reading at a mark of its own format, needs [`AuthLayer::buffer`]**: what it has read until then may
+//!   be anybody's.
 //! - If the body turns out to be another, the client gets a refusal in place of the service's answer,
 //!   or, where that is on its way already, a response that breaks off.
 //! - A refusal is one answer whatever the reason, see [`answer`](answer()); the reason is in the log (target
@@ -41,7 +42,8 @@
 //!   (RFC 8594).
 //! - A route may ask for more than acceptance: [`Minimum`].
 //!
-//! Put no layer outside of this one that changes method or target, and none that decompresses bodies:
+//! Put it around a route once: a second layer of the same service sees every single-use credential a
+//! second time. Put no layer outside of this one that changes method or target, and none that decompresses bodies:
 //! `hmac1` covers what was sent.
 //!
 //! # A client

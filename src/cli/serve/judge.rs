@@ -71,7 +71,8 @@ impl Judge {
         let Some(guard) = self.config.verifier().service(ask.service) else {
             return unavailable(ask.dialect.unavailable);
         };
-        let unproved = [Reject::BadCredential, Reject::Malformed];
+        // A key that does not exist too: it must not show in the time.
+        let unproved = [Reject::BadCredential, Reject::Malformed, Reject::UnknownKey];
         if let (Failure::Rejected(reason), Some(request)) = (refused.failure(), request(guard, ask))
             && unproved.contains(reason)
         {
