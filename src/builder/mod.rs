@@ -136,7 +136,7 @@ impl VerifierBuilder {
         let sound = mistakes.is_empty() && complete;
         let parts = if sound { self.assemble(&mut mistakes) } else { None };
         let built = parts.map(|(ring, replay, builder)| Verifier {
-            snapshot: Snapshot { ring, services },
+            snapshot: Snapshot::new(ring, services.into_values().collect()),
             replay,
             clock: builder.clock,
         });

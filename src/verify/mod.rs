@@ -12,7 +12,7 @@
 mod accepted;
 mod verified;
 
-use std::{collections::HashMap, fmt};
+use std::fmt;
 
 use self::verified::Content;
 pub use self::{
@@ -21,7 +21,7 @@ pub use self::{
 };
 use crate::{
     error::{BackendError, Failure, Reject},
-    id::{ClientName, KeyId, ServiceName},
+    id::{ClientName, KeyId},
     key::{Column, Found, KeyRecord, Ring},
     policy::{Accept, MaxAge, Service},
     replay::{Claim, ReplayClaim},
@@ -35,22 +35,26 @@ use crate::{
 #[derive(Debug)]
 pub struct Snapshot {
     pub(crate) ring: Ring,
-    pub(crate) services: HashMap<ServiceName, Service>,
+    /// By name.
+    services: Box<[Service]>,
 }
 
 impl Snapshot {
+    pub(crate) fn new(ring: Ring, mut services: Vec<Service>) -> Self {
+        services.sort_unstable_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
+        Self { ring, services: services.into() }
+    }
+
     /// The rules of the service of this name.
     pub fn rules(&self, service: &str) -> Option<Rules<'_>> {
-        let service = self.services.get(&ServiceName::new(service).ok()?)?;
+        let by_name = |known: &Service| known.name.as_bytes().cmp(service.as_bytes());
+        let service = self.services.get(self.services.binary_search_by(by_name).ok()?)?;
         Some(Rules { snapshot: self, service })
     }
 
     /// The rules of every service, by name.
     pub fn services(&self) -> Vec<Rules<'_>> {
-        let rules = self.services.values().map(|service| Rules { snapshot: self, service });
-        let mut services: Vec<_> = rules.collect();
-        services.sort_unstable_by_key(|rules| rules.service.name);
-        services
+        self.services.iter().map(|service| Rules { snapshot: self, service }).collect()
     }
 
     /// All keys.

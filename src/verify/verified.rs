@@ -92,6 +92,7 @@ impl Verified {
     /// [`Reject::BodyMismatch`]. The credential stays spent.
     pub fn with_body(self, content: &[u8]) -> Result<Self, Reject> {
         match self.content {
+            Content::Pending(_) if content.is_empty() => self.with_digest(DIGEST_OF_NOTHING),
             Content::Pending(_) => self.with_digest(Sha256::digest(content).into()),
             Content::Settled(_) => Ok(self),
         }

@@ -91,8 +91,11 @@ impl fmt::Debug for Presented<'_> {
 
 /// Whether a header is another one that becomes ours with `-` for `_`.
 fn is_alias(header: &[u8], name: &str) -> bool {
-    let folded = header.iter().map(|b| if *b == b'_' { b'-' } else { b.to_ascii_lowercase() });
-    header.contains(&b'_') && folded.eq(name.bytes().map(|b| b.to_ascii_lowercase()))
+    // Most headers are of another length.
+    header.len() == name.len() && header.contains(&b'_') && {
+        let folded = header.iter().map(|b| if *b == b'_' { b'-' } else { b.to_ascii_lowercase() });
+        folded.eq(name.bytes().map(|b| b.to_ascii_lowercase()))
+    }
 }
 
 /// Whether this is a `Connection` header (RFC 9110 section 7.6.1) that lists ours.
