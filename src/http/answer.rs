@@ -46,14 +46,32 @@ pub fn answer(failure: &Failure, rules: Rules<'_>) -> Response<Bytes> {
 /// Tells a client that what it sent will be refused from `until` on: `Deprecation` (RFC 9745), `since`
 /// when, and `Sunset` (RFC 8594).
 pub fn announce(until: UnixTime, since: UnixTime, headers: &mut HeaderMap) {
-    if let Ok(since) = HeaderValue::try_from(format!("@{since}")) {
-        headers.insert(DEPRECATION, since);
+    Announcement::new(until, since).add_to(headers);
+}
+
+/// What [`announce`] tells, written once for all responses. They copy it: clones of one header value
+/// would have all cores count in one place.
+#[derive(Debug)]
+pub(super) struct Announcement {
+    deprecation: String,
+    sunset: Option<String>,
+}
+
+impl Announcement {
+    pub(super) fn new(until: UnixTime, since: UnixTime) -> Self {
+        let end = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(until.0));
+        // The format has four digits for the year.
+        let end = end.filter(|_| until.0 < YEAR_10000).map(httpdate::fmt_http_date);
+        Self { deprecation: format!("@{since}"), sunset: end }
     }
-    let end = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(until.0));
-    // The format has four digits for the year.
-    let end = end.filter(|_| until.0 < YEAR_10000).map(httpdate::fmt_http_date);
-    if let Some(Ok(end)) = end.map(HeaderValue::try_from) {
-        headers.insert(SUNSET, end);
+
+    pub(super) fn add_to(&self, headers: &mut HeaderMap) {
+        if let Ok(deprecation) = HeaderValue::from_str(&self.deprecation) {
+            headers.insert(DEPRECATION, deprecation);
+        }
+        if let Some(Ok(sunset)) = self.sunset.as_deref().map(HeaderValue::from_str) {
+            headers.insert(SUNSET, sunset);
+        }
     }
 }
 

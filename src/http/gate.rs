@@ -7,7 +7,7 @@ use http::{Request, Response, request::Parts};
 use http_body::Body;
 
 use super::{
-    answer::{Refusal, announce, answer, broken_off, too_long, translated, unavailable},
+    answer::{Announcement, Refusal, answer, broken_off, too_long, translated, unavailable},
     body::{Mismatch, RequestBody, ResponseBody},
     collect::{Collecting, Unread, Whole},
     head::{self, is_grpc, other_targets},
@@ -18,7 +18,7 @@ use crate::{
     error::{BackendError, Failure, Reject},
     time::UnixTime,
     verifier::{Begun, Guard, Refused},
-    verify::{BodyState, Verified},
+    verify::{BodyState, Rules, Verified},
 };
 
 /// What a layer is told.
@@ -28,16 +28,19 @@ pub(super) struct Settings {
     service: String,
     pub(super) exempt: Vec<String>,
     pub(super) buffer: Option<usize>,
-    /// A scheme with an end date is deprecated since then, at the latest.
-    since: UnixTime,
+    /// Of the ends that schemes have here. They are deprecated since now, at the latest.
+    ends: Arc<[(UnixTime, Announcement)]>,
     log: Arc<DecisionLog>,
 }
 
 impl Settings {
     pub(super) fn new(auth: Authenticator, service: &str) -> Self {
-        let since = auth.verifier().clock.now();
+        let now = auth.verifier().clock.now();
+        let rules = auth.verifier().snapshot().rules(service);
+        let ends = rules.iter().flat_map(Rules::accepted).filter_map(|accepted| accepted.until());
+        let ends = ends.map(|until| (until, Announcement::new(until, now))).collect();
         let (service, log) = (service.to_owned(), Arc::default());
-        Self { auth, service, exempt: Vec::new(), buffer: None, since, log }
+        Self { auth, service, exempt: Vec::new(), buffer: None, ends, log }
     }
 }
 
@@ -147,8 +150,9 @@ impl Gate {
             return Ok(self.answer(refusal.clone(), is_grpc).map(ResponseBody::answer));
         }
         let mut response = result?;
-        if let Some(until) = until {
-            announce(until, self.settings.since, response.headers_mut());
+        let mut ends = self.settings.ends.iter();
+        if let Some((_, end)) = ends.find(|(end, _)| Some(*end) == until) {
+            end.add_to(response.headers_mut());
         }
         Ok(response.map(|body| ResponseBody::service(body, mismatch)))
     }
