@@ -98,8 +98,7 @@ impl<'v> Guard<'v> {
             Begun::Claiming(claiming) => claiming.finish().await?,
         };
         let Some(content) = request.body else { return Ok(verified) };
-        let proved = Some(verified.proved());
-        verified.with_body(content).map_err(|reason| Refused { failure: reason.into(), proved })
+        Refused::unless(verified, |verified| verified.with_body(content))
     }
 
     /// The decision as far as it goes without waiting: all of it, unless a store has to be asked. The
@@ -177,6 +176,15 @@ impl Refused {
     /// What went wrong with an accepted request afterwards, for example with its body.
     pub fn after(verified: &Verified, failure: impl Into<Failure>) -> Self {
         Self { failure: failure.into(), proved: Some(verified.proved()) }
+    }
+
+    /// What went wrong where the body of an accepted request is compared.
+    pub(crate) fn unless(
+        verified: Verified,
+        compare: impl FnOnce(Verified) -> Result<Verified, Reject>,
+    ) -> Result<Verified, Self> {
+        let proved = Some(verified.proved());
+        compare(verified).map_err(|reason| Self { failure: reason.into(), proved })
     }
 
     /// What the peer is answered by.

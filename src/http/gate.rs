@@ -3,7 +3,7 @@
 use std::{fmt, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
-use http::{Request, Response, request::Parts};
+use http::{Response, request::Parts};
 use http_body::Body;
 
 use super::{
@@ -51,9 +51,9 @@ pub(super) struct Gate {
 
 /// What becomes of a request.
 pub(super) enum Admitted<B> {
-    Collect(Parts, Pin<Box<Collecting<B>>>),
+    Collect(Pin<Box<Collecting<B>>>),
     Refuse(Response<Bytes>),
-    Serve(Request<RequestBody<B>>, After),
+    Serve(RequestBody<B>, After),
 }
 
 /// What is left to do with the answer of the service.
@@ -75,10 +75,9 @@ impl Gate {
     }
 
     /// Lets a request pass as nobody's.
-    pub(super) fn exempt<B>(mut head: Parts, body: B) -> Admitted<B> {
+    pub(super) fn exempt<B>(head: &mut Parts, body: B) -> Admitted<B> {
         head.extensions.remove::<Verified>();
-        let request = Request::from_parts(head, RequestBody::unchecked(body));
-        Admitted::Serve(request, After::default())
+        Admitted::Serve(RequestBody::unchecked(body), After::default())
     }
 
     /// The decision on the head. Nothing of the body is read before.
@@ -94,45 +93,48 @@ impl Gate {
     /// covered on its way.
     pub(super) fn settle<B: Body<Data = Bytes>>(
         self: &Arc<Self>,
-        head: Parts,
+        head: &mut Parts,
         body: B,
         outcome: Result<Verified, Refused>,
     ) -> Admitted<B> {
         let verified = match outcome {
             Ok(verified) => verified,
-            Err(refused) => return self.refuse(&head, refused),
+            Err(refused) => return self.refuse(head, refused),
         };
         if !matches!(verified.body(), BodyState::Pending(_)) {
             return self.serve(head, RequestBody::unchecked(body), verified, None);
         }
         if body.is_end_stream() {
-            let caller = verified.clone();
-            return match verified.with_body(b"") {
+            return match Refused::unless(verified, |verified| verified.with_body(b"")) {
                 Ok(verified) => self.serve(head, RequestBody::unchecked(body), verified, None),
-                Err(reason) => self.refuse(&head, Refused::after(&caller, reason)),
+                Err(refused) => self.refuse(head, refused),
             };
         }
         if let Some(limit) = self.settings.buffer {
             if body.size_hint().lower() > limit as u64 {
-                return self.too_long(&head, &verified);
+                return self.too_long(head, &verified);
             }
             let collecting = Collecting::new(body, verified, limit);
-            return Admitted::Collect(head, Box::pin(collecting));
+            return Admitted::Collect(Box::pin(collecting));
         }
-        let mismatch = self.mismatch(&head);
+        let mismatch = self.mismatch(head);
         let body = RequestBody::checked(body, verified.clone(), mismatch.clone());
         self.serve(head, body, verified, Some(mismatch))
     }
 
     /// Goes on with a body that was read.
-    pub(super) fn collected<B>(&self, head: Parts, read: Result<Whole, Unread>) -> Admitted<B> {
+    pub(super) fn collected<B>(
+        &self,
+        head: &mut Parts,
+        read: Result<Whole, Unread>,
+    ) -> Admitted<B> {
         match read {
             Err(Unread::BrokenOff(caller)) => {
-                self.settings.log.unread(self.decision(&head), &caller, "body-broken-off");
+                self.settings.log.unread(self.decision(head), &caller, "body-broken-off");
                 Admitted::Refuse(translated(broken_off(), is_grpc(&head.headers)))
             }
-            Err(Unread::Mismatch(refused)) => self.refuse(&head, refused),
-            Err(Unread::TooLong(caller)) => self.too_long(&head, &caller),
+            Err(Unread::Mismatch(refused)) => self.refuse(head, refused),
+            Err(Unread::TooLong(caller)) => self.too_long(head, &caller),
             Ok(Whole { verified, data, trailers }) => {
                 self.serve(head, RequestBody::collected(data, trailers), verified, None)
             }
@@ -163,16 +165,19 @@ impl Gate {
 
     fn serve<B>(
         &self,
-        mut head: Parts,
+        head: &mut Parts,
         body: RequestBody<B>,
         verified: Verified,
         mismatch: Option<Mismatch>,
     ) -> Admitted<B> {
-        self.settings.log.accepted(self.decision(&head), &verified);
+        // What nobody reads need not be looked up.
+        if tracing::enabled!(target: "keyscheme", tracing::Level::DEBUG) {
+            self.settings.log.accepted(self.decision(head), &verified);
+        }
         let is_grpc = is_grpc(&head.headers);
         let after = After { until: verified.accepted_until(), mismatch, is_grpc };
         head.extensions.insert(verified);
-        Admitted::Serve(Request::from_parts(head, body), after)
+        Admitted::Serve(body, after)
     }
 
     fn refuse<B>(&self, head: &Parts, refused: Refused) -> Admitted<B> {

@@ -95,12 +95,12 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let admitted = if self.gate.is_exempt(&head) {
-            Gate::exempt(head, body)
+            Gate::exempt(&mut head, body)
         } else {
             match self.gate.begin(&head) {
-                Begun::Settled(outcome) => self.gate.settle(head, body, outcome),
+                Begun::Settled(outcome) => self.gate.settle(&mut head, body, outcome),
                 Begun::Claiming(claiming) => {
                     let claim: Claim = Box::pin(claiming.finish());
                     let step =
@@ -110,12 +110,13 @@ where
             }
         };
         let step = match admitted {
-            Admitted::Collect(head, collecting) => {
+            Admitted::Collect(collecting) => {
                 Step::Collecting { collecting, head: Some(head), inner: self.ready() }
             }
             Admitted::Refuse(response) => Step::Refused { response: Some(response) },
-            Admitted::Serve(request, after) => {
-                Step::Serving { future: self.inner.call(request), after }
+            Admitted::Serve(body, after) => {
+                let future = self.inner.call(Request::from_parts(head, body));
+                Step::Serving { future, after }
             }
         };
         AuthFuture { step, gate: Arc::clone(&self.gate) }
@@ -162,16 +163,16 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
-            let (admitted, inner) = match this.step.as_mut().project() {
+            let (admitted, head, inner) = match this.step.as_mut().project() {
                 Steps::Claiming { claim, request, inner } => {
                     let outcome = ready!(claim.as_mut().poll(cx));
-                    let Some((head, body)) = request.take() else { return Poll::Pending };
-                    (this.gate.settle(head, body, outcome), inner.take())
+                    let Some((mut head, body)) = request.take() else { return Poll::Pending };
+                    (this.gate.settle(&mut head, body, outcome), head, inner.take())
                 }
                 Steps::Collecting { collecting, head, inner } => {
                     let collected = ready!(collecting.as_mut().poll(cx));
-                    let Some(head) = head.take() else { return Poll::Pending };
-                    (this.gate.collected(head, collected), inner.take())
+                    let Some(mut head) = head.take() else { return Poll::Pending };
+                    (this.gate.collected(&mut head, collected), head, inner.take())
                 }
                 Steps::Refused { response } => {
                     let Some(response) = response.take() else { return Poll::Pending };
@@ -184,12 +185,13 @@ where
             };
             let Some(mut inner) = inner else { return Poll::Pending };
             let step = match admitted {
-                Admitted::Collect(head, collecting) => {
+                Admitted::Collect(collecting) => {
                     Step::Collecting { collecting, head: Some(head), inner: Some(inner) }
                 }
                 Admitted::Refuse(response) => Step::Refused { response: Some(response) },
-                Admitted::Serve(request, after) => {
-                    Step::Serving { future: inner.call(request), after }
+                Admitted::Serve(body, after) => {
+                    let future = inner.call(Request::from_parts(head, body));
+                    Step::Serving { future, after }
                 }
             };
             this.step.set(step);
