@@ -37,7 +37,7 @@ pin_project! {
 /// How far the check has come.
 enum Check {
     /// It is what it should be; this is left to be passed on.
-    Done(Option<Bytes>, Option<HeaderMap>),
+    Done(Option<Bytes>, Option<Box<HeaderMap>>),
     /// Nothing more is passed on.
     Failed,
     /// Nothing is checked.
@@ -65,7 +65,7 @@ impl<B> RequestBody<B> {
 
     /// One that was read and compared.
     pub(super) fn collected(data: Option<Bytes>, trailers: Option<HeaderMap>) -> Self {
-        Self { body: None, check: Check::Done(data, trailers) }
+        Self { body: None, check: Check::Done(data, trailers.map(Box::new)) }
     }
 }
 
@@ -82,7 +82,8 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for RequestBody<B> {
             let running = match this.check {
                 Check::Done(held, trailers) => {
                     let held = held.take().map(Frame::data);
-                    let frame = held.or_else(|| trailers.take().map(Frame::trailers));
+                    let frame =
+                        held.or_else(|| trailers.take().map(|trailers| Frame::trailers(*trailers)));
                     return Poll::Ready(frame.map(Ok));
                 }
                 Check::Failed => return Poll::Ready(None),
@@ -107,7 +108,9 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for RequestBody<B> {
                     let check = std::mem::replace(this.check, Check::Failed);
                     let Check::Running(running) = check else { return Poll::Ready(None) };
                     match running.content.finish() {
-                        Ok((_, trailers)) => *this.check = Check::Done(running.held, trailers),
+                        Ok((_, trailers)) => {
+                            *this.check = Check::Done(running.held, trailers.map(Box::new));
+                        }
                         Err(refused) => {
                             running.mismatch.happens(refused);
                             return Poll::Ready(Some(Err(BodyError::Mismatch)));
@@ -198,11 +201,9 @@ impl Content {
 
     /// Compares the whole.
     pub(super) fn finish(self) -> Result<(Verified, Option<HeaderMap>), Refused> {
-        let caller = self.verified.clone();
-        match self.verified.with_digest(self.hash.finalize().into()) {
-            Ok(verified) => Ok((verified, self.trailers)),
-            Err(reason) => Err(Refused::after(&caller, reason)),
-        }
+        let digest = self.hash.finalize().into();
+        let verified = Refused::unless(self.verified, |verified| verified.with_digest(digest))?;
+        Ok((verified, self.trailers))
     }
 }
 
@@ -210,18 +211,18 @@ impl Content {
 #[derive(Clone)]
 pub(super) struct Mismatch(Arc<Watch>);
 
-struct Watch {
+struct Watch<F: ?Sized = dyn Fn(&Refused) + Send + Sync> {
     refusal: OnceLock<Refusal>,
-    log: Box<dyn Fn(&Refused) + Send + Sync>,
     /// A response that waits, and must not wait any longer.
     waiting: Mutex<Option<Waker>>,
+    log: F,
 }
 
 impl Mismatch {
     /// `log` is called at the moment it happens, even if nobody looks any more.
     pub(super) fn new(log: impl Fn(&Refused) + Send + Sync + 'static) -> Self {
         let (refusal, waiting) = (OnceLock::new(), Mutex::default());
-        Self(Arc::new(Watch { refusal, log: Box::new(log), waiting }))
+        Self(Arc::new(Watch { refusal, waiting, log }))
     }
 
     fn happens(&self, refused: Refused) {
