@@ -35,12 +35,8 @@ static ENVOY: Dialect = Dialect {
     unavailable: StatusCode::FORBIDDEN,
     reads_denials: true,
 };
-pub(super) static GRPC: Dialect = Dialect {
-    name: "grpc",
-    source: None,
-    unavailable: StatusCode::FORBIDDEN,
-    reads_denials: true,
-};
+pub(super) static GRPC: Dialect =
+    Dialect { name: "grpc", source: None, unavailable: StatusCode::FORBIDDEN, reads_denials: true };
 static NGINX: Dialect = Dialect {
     name: "nginx",
     source: Some(["x-original-method", "x-original-uri"]),
