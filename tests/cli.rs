@@ -77,11 +77,12 @@ fn the_demonstration_prints_calls_that_work() {
     let mut command = program();
     command.arg("demo").stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut demo = Ended(command.spawn().unwrap());
-    let lines = BufReader::new(demo.0.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut lines = BufReader::new(demo.0.stdout.take().unwrap()).lines().map_while(Result::ok);
     let log = BufReader::new(demo.0.stderr.take().unwrap()).lines().map_while(Result::ok);
     let mut calls = Vec::new();
     let mut expected = String::new();
-    for line in lines {
+    // Not to the end, and not closed: who prints to nobody ends.
+    for line in lines.by_ref() {
         if let Some(title) = line.strip_prefix("# ") {
             expected = title.rsplit(": ").next().unwrap().to_owned();
         } else if line.starts_with("curl ") {

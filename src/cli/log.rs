@@ -4,6 +4,7 @@ use std::{
     io::{self, Write},
     sync::mpsc::{self, SyncSender, TrySendError},
     thread,
+    time::Duration,
 };
 
 use tracing_subscriber::{
@@ -22,9 +23,26 @@ pub(super) enum Format {
     Text,
 }
 
+/// A log that was started.
+pub(super) struct Log {
+    entries: SyncSender<Entry>,
+}
+
+impl Log {
+    /// Waits until everything is written, though not for ever.
+    pub(super) fn finish(self) {
+        let (done, written) = mpsc::sync_channel(1);
+        if self.entries.try_send(Entry::End(done)).is_ok() {
+            let _ = written.recv_timeout(PATIENCE);
+        }
+    }
+}
+
 /// Starts it.
-pub(super) fn start(format: Format) {
-    let layer = tracing_subscriber::fmt::layer().with_writer(Writer::start());
+pub(super) fn start(format: Format) -> Log {
+    let writer = Writer::start();
+    let log = Log { entries: writer.entries.clone() };
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     let layer = match format {
         Format::Json => layer.json().flatten_event(true).with_target(false).boxed(),
         Format::Text => layer.with_ansi(false).with_target(false).boxed(),
@@ -32,34 +50,49 @@ pub(super) fn start(format: Format) {
     let levels = Targets::new().with_target("keyscheme", LevelFilter::DEBUG);
     let levels = levels.with_default(LevelFilter::WARN);
     tracing_subscriber::registry().with(layer.with_filter(levels)).init();
+    log
+}
+
+/// What the thread that writes is told.
+enum Entry {
+    /// Say when all before this is written.
+    End(SyncSender<()>),
+    Line(Vec<u8>),
 }
 
 /// Hands lines to a thread that writes them. Whoever reads the log may stop reading; then lines are
 /// lost, and decisions still made.
 #[derive(Clone)]
 struct Writer {
-    lines: SyncSender<Vec<u8>>,
+    entries: SyncSender<Entry>,
 }
 
 impl Writer {
     fn start() -> Self {
-        let (sender, lines) = mpsc::sync_channel::<Vec<u8>>(BACKLOG);
+        let (sender, entries) = mpsc::sync_channel(BACKLOG);
         thread::spawn(move || {
             let mut batch = Vec::new();
-            while let Ok(line) = lines.recv() {
-                batch.extend_from_slice(&line);
+            let mut end = None;
+            while let Ok(entry) = entries.recv() {
                 // What has come meanwhile goes into the same write.
-                while let Ok(line) = lines.try_recv() {
-                    batch.extend_from_slice(&line);
+                let more = std::iter::from_fn(|| entries.try_recv().ok());
+                for entry in std::iter::once(entry).chain(more) {
+                    match entry {
+                        Entry::End(done) => end = Some(done),
+                        Entry::Line(line) => batch.extend_from_slice(&line),
+                    }
                     if batch.len() > BATCH {
                         break;
                     }
                 }
                 let _ = io::stderr().write_all(&batch);
                 batch.clear();
+                if let Some(done) = end.take() {
+                    let _ = done.try_send(());
+                }
             }
         });
-        Self { lines: sender }
+        Self { entries: sender }
     }
 }
 
@@ -73,7 +106,7 @@ impl MakeWriter<'_> for Writer {
 
 impl Write for Writer {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        match self.lines.try_send(line.to_vec()) {
+        match self.entries.try_send(Entry::Line(line.to_vec())) {
             Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Ok(line.len()),
         }
     }
@@ -85,5 +118,7 @@ impl Write for Writer {
 
 /// Lines that may wait to be written.
 const BACKLOG: usize = 16_384;
+/// How long the end waits for a reader of the log.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// About how much is written at once, in bytes.
 const BATCH: usize = 64 * 1024;

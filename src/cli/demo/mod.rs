@@ -44,7 +44,8 @@ impl Demo {
         let address = listener.local_addr()?;
         let calls = calls::all(&keyring)?;
         if !self.once {
-            log::start(Format::Text);
+            // It ends with the process.
+            let _ = log::start(Format::Text);
         }
         tokio::spawn(server::serve(listener, verifier.into()));
         if self.once {

@@ -67,7 +67,7 @@ impl Serve {
     pub(super) async fn run(self) -> Result<Status, Unusable> {
         let config = load(&self.config, Arc::new(SystemClock)).await?;
         let listen = listen::choose(self.listen, config.serve())?;
-        log::start(self.log);
+        let log = log::start(self.log);
         let listener = Listener::bind(&listen).await?;
         let server = Arc::new(Server {
             judge: Judge::new(config, SystemClock.now()),
@@ -87,6 +87,7 @@ impl Serve {
             let seconds = self.drain;
             tracing::warn!(target: "keyscheme", seconds, "ended with calls under way");
         }
+        log.finish();
         Ok(Status::Done)
     }
 }
