@@ -59,6 +59,9 @@ pub(crate) struct Accept {
     pub(crate) max_age: MaxAge,
     pub(crate) once: bool,
     pub(crate) uncovered_body: bool,
+    /// Single-use credentials that were issued until then may have been used before, unknown to the
+    /// store.
+    pub(crate) fence: UnixTime,
     /// What a client that still sends this should send.
     pub(crate) upgrade: Option<&'static str>,
 }
@@ -132,6 +135,7 @@ mod tests {
             max_age: DEFAULT_MAX_AGE,
             once: false,
             uncovered_body: false,
+            fence: UnixTime(0),
             upgrade: None,
         };
         let service = Service {

@@ -9,7 +9,7 @@ use crate::{
     replay::{Claim, MemoryReplay, ReplayStore},
     request::Request,
     time::{Clock, UnixTime},
-    verify::{Checked, Rejected, Rules, Snapshot, Unclaimed, Verified},
+    verify::{Checked, Fences, Rejected, Rules, Snapshot, Unclaimed, Verified},
 };
 
 /// Verifies requests for its services.
@@ -35,7 +35,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Verifier {
     pub(crate) snapshot: Snapshot,
-    pub(crate) replay: Replay,
+    pub(crate) replay: Arc<Replay>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -50,9 +50,29 @@ impl Verifier {
         &self.snapshot
     }
 
+    /// Whether the replay memory can be relied on. See [`ReplayStore::ready`].
+    ///
+    /// # Errors
+    ///
+    /// [`BackendError`] that says what is to be mended.
+    pub async fn ready(&self) -> Result<(), BackendError> {
+        match self.replay.as_ref() {
+            Replay::Memory(_) => Ok(()),
+            Replay::Store(store) => store.ready().await,
+        }
+    }
+
+    /// This verifier in the place of `previous`: with its memory of what was used, and with fences
+    /// around what a change of policy has made uncertain.
+    pub(crate) fn in_place_of(mut self, previous: &Self, fences: &mut Fences) -> Self {
+        fences.raise(&previous.snapshot, &mut self.snapshot, previous.clock.now());
+        self.replay = Arc::clone(&previous.replay);
+        self
+    }
+
     /// The replay memory, where it is the one in this process.
     pub fn memory(&self) -> Option<&MemoryReplay> {
-        match &self.replay {
+        match self.replay.as_ref() {
             Replay::Memory(memory) => Some(memory),
             Replay::Store(_) => None,
         }
@@ -112,7 +132,11 @@ impl<'v> Guard<'v> {
             Ok(Checked::Verified(verified)) => return Begun::Settled(Ok(verified)),
             Err(rejected) => return Begun::Settled(Err(rejected.into())),
         };
-        match replay {
+        if unclaimed.is_fenced() {
+            let answer = Ok(Claim::Forgotten);
+            return Begun::Settled(settle(unclaimed, answer, clock.as_ref()));
+        }
+        match replay.as_ref() {
             Replay::Memory(memory) => {
                 let answer = memory.claim_now(&unclaimed.claim(now));
                 Begun::Settled(settle(unclaimed, answer, clock.as_ref()))

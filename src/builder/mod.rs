@@ -137,7 +137,7 @@ impl VerifierBuilder {
         let parts = if sound { self.assemble(&mut mistakes) } else { None };
         let built = parts.map(|(ring, replay, builder)| Verifier {
             snapshot: Snapshot::new(ring, services.into_values().collect()),
-            replay,
+            replay: Arc::new(replay),
             clock: builder.clock,
         });
         ConfigError::unless(mistakes, built)

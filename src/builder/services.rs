@@ -9,6 +9,7 @@ use crate::{
     policy::{Accept, DEFAULT_MAX_AGE, MAX_MAX_AGE, MaxAge, Service},
     registry::{Registry, nearest, unknown_scheme},
     scheme::{Facts, SingleUse},
+    time::UnixTime,
 };
 
 /// The services, as far as they are sound.
@@ -92,6 +93,7 @@ fn accept(
             max_age: entry.max_age.unwrap_or(DEFAULT_MAX_AGE),
             once: entry.once,
             uncovered_body: entry.danger_uncovered_body,
+            fence: UnixTime(0),
             upgrade: weaker.map(|wanted| wanted.id),
         });
         if twice.is_some() {

@@ -7,7 +7,9 @@ use http::{Response, request::Parts};
 use http_body::Body;
 
 use super::{
-    answer::{Announcement, Refusal, answer, broken_off, too_long, translated, unavailable},
+    answer::{
+        Announcement, Refusal, announce, answer, broken_off, too_long, translated, unavailable,
+    },
     body::{Mismatch, RequestBody, ResponseBody},
     collect::{Collecting, Unread, Whole},
     head::{self, is_grpc, other_targets},
@@ -17,7 +19,7 @@ use crate::{
     auth::Authenticator,
     error::{BackendError, Failure, Reject},
     time::UnixTime,
-    verifier::{Begun, Guard, Refused},
+    verifier::{Begun, Guard, Refused, Verifier},
     verify::{BodyState, Rules, Verified},
 };
 
@@ -28,19 +30,22 @@ pub(super) struct Settings {
     service: String,
     pub(super) exempt: Vec<String>,
     pub(super) buffer: Option<usize>,
-    /// Of the ends that schemes have here. They are deprecated since now, at the latest.
+    /// Schemes with an end are deprecated since then, at the latest.
+    since: UnixTime,
+    /// Of the ends that schemes had then.
     ends: Arc<[(UnixTime, Announcement)]>,
     log: Arc<DecisionLog>,
 }
 
 impl Settings {
     pub(super) fn new(auth: Authenticator, service: &str) -> Self {
-        let now = auth.verifier().clock.now();
-        let rules = auth.verifier().snapshot().rules(service);
+        let verifier = auth.verifier();
+        let now = verifier.clock.now();
+        let rules = verifier.snapshot().rules(service);
         let ends = rules.iter().flat_map(Rules::accepted).filter_map(|accepted| accepted.until());
-        let ends = ends.map(|until| (until, Announcement::new(until, now))).collect();
+        let ends = ends.map(|until| (until, Announcement::new(until, now))).collect::<Arc<[_]>>();
         let (service, log) = (service.to_owned(), Arc::default());
-        Self { auth, service, exempt: Vec::new(), buffer: None, ends, log }
+        Self { auth, service, exempt: Vec::new(), buffer: None, since: now, ends, log }
     }
 }
 
@@ -82,7 +87,8 @@ impl Gate {
 
     /// The decision on the head. Nothing of the body is read before.
     pub(super) fn begin(&self, head: &Parts) -> Begun {
-        let Some(guard) = self.guard() else {
+        let verifier = self.settings.auth.current();
+        let Some(guard) = self.guard(&verifier) else {
             let error = BackendError::new("configuration", "there is no such service");
             return Begun::Settled(Err(Refused::from(error)));
         };
@@ -152,15 +158,18 @@ impl Gate {
             return Ok(self.answer(refusal.clone(), is_grpc).map(ResponseBody::answer));
         }
         let mut response = result?;
-        let mut ends = self.settings.ends.iter();
-        if let Some((_, end)) = ends.find(|(end, _)| Some(*end) == until) {
-            end.add_to(response.headers_mut());
+        if let Some(until) = until {
+            match self.settings.ends.iter().find(|(end, _)| *end == until) {
+                Some((_, end)) => end.add_to(response.headers_mut()),
+                // The policy has changed meanwhile.
+                None => announce(until, self.settings.since, response.headers_mut()),
+            }
         }
         Ok(response.map(|body| ResponseBody::service(body, mismatch)))
     }
 
-    fn guard(&self) -> Option<Guard<'_>> {
-        self.settings.auth.verifier().service(&self.settings.service)
+    fn guard<'v>(&self, verifier: &'v Verifier) -> Option<Guard<'v>> {
+        verifier.service(&self.settings.service)
     }
 
     fn serve<B>(
@@ -184,11 +193,12 @@ impl Gate {
         self.settings.log.refused(self.decision(head), &refused);
         // A key that does not exist too: it must not show in the time.
         let unproved = [Reject::BadCredential, Reject::Malformed, Reject::UnknownKey];
-        if let (Failure::Rejected(reason), Some(guard)) = (refused.failure(), self.guard())
+        let verifier = self.settings.auth.current();
+        if let (Failure::Rejected(reason), Some(guard)) = (refused.failure(), self.guard(&verifier))
             && unproved.contains(reason)
         {
             let request = head::judged(head, guard.service().header());
-            let now = self.settings.auth.verifier().clock.now();
+            let now = verifier.clock.now();
             let others = || {
                 let others = other_targets(&head.headers, head::sent_target(head));
                 others.into_iter().chain(head::shortened(head)).collect()
@@ -205,7 +215,8 @@ impl Gate {
     }
 
     fn answer(&self, refusal: Refusal, to_grpc: bool) -> Response<Bytes> {
-        let response = match self.guard() {
+        let verifier = self.settings.auth.current();
+        let response = match self.guard(&verifier) {
             Some(guard) => answer(refusal.failure(), guard.rules()),
             None => unavailable(),
         };

@@ -31,7 +31,8 @@ impl Authenticator {
     /// A service that is not configured is a mistake, and logged as one at once; every request is then
     /// answered 503.
     pub fn layer(&self, service: &str) -> AuthLayer {
-        let snapshot = self.verifier().snapshot();
+        let verifier = self.verifier();
+        let snapshot = verifier.snapshot();
         if snapshot.rules(service).is_none() {
             let known = snapshot.services();
             let known: Vec<_> = known.iter().map(|rules| rules.service().name().as_str()).collect();

@@ -115,4 +115,14 @@ pub trait ReplayStore: fmt::Debug + Send + Sync + 'static {
     /// [`BackendError`] where the store cannot tell, or has no room. A live claim is never dropped
     /// to make some.
     async fn claim(&self, claim: &ReplayClaim<'_>) -> Result<Claim, BackendError>;
+
+    /// Whether it can be relied on: that it is there, and set up so that it forgets nothing live.
+    /// A server asks before it says that it is ready.
+    ///
+    /// # Errors
+    ///
+    /// [`BackendError`] that says what is to be mended.
+    async fn ready(&self) -> Result<(), BackendError> {
+        Ok(())
+    }
 }

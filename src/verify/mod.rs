@@ -10,10 +10,12 @@
 //! At most one scheme runs per request. Nothing ever falls back.
 
 mod accepted;
+mod fence;
 mod verified;
 
 use std::fmt;
 
+pub(crate) use self::fence::Fences;
 use self::verified::Content;
 pub use self::{
     accepted::Accepted,
@@ -292,8 +294,8 @@ impl Fresh<'_, '_> {
         match (once, opened.nonce) {
             (true, Some(nonce)) => {
                 let expires_at = opened.expires_at.unwrap_or(UnixTime(u64::MAX));
-                let max_age = accept.max_age;
-                Checked::FirstUse(Unclaimed { verified, nonce, max_age, expires_at })
+                let (max_age, fence) = (accept.max_age, accept.fence);
+                Checked::FirstUse(Unclaimed { verified, nonce, max_age, expires_at, fence })
             }
             _ => Checked::Verified(verified),
         }
@@ -319,12 +321,19 @@ pub struct Unclaimed {
     nonce: Nonce,
     max_age: MaxAge,
     expires_at: UnixTime,
+    fence: UnixTime,
 }
 
 impl Unclaimed {
     /// Whose key was proved.
     pub(crate) fn proved(&self) -> (ClientName, KeyId) {
         self.verified.proved()
+    }
+
+    /// Whether it may have been used before under an earlier policy, unknown to the store: then
+    /// nothing that the store answers accepts it.
+    pub(crate) fn is_fenced(&self) -> bool {
+        self.verified.issued_at.unwrap_or_default() <= self.fence
     }
 
     /// What to ask a store.
@@ -352,14 +361,14 @@ impl Unclaimed {
         now: UnixTime,
     ) -> Result<Verified, Failure> {
         match answer? {
-            Claim::First => {
+            Claim::First if !self.is_fenced() => {
                 self.max_age.judge(self.verified.issued_at.unwrap_or_default(), now)?;
                 if now >= self.expires_at {
                     return Err(Reject::Stale.into());
                 }
                 Ok(self.verified)
             }
-            Claim::Forgotten => {
+            Claim::First | Claim::Forgotten => {
                 let cause = "it may have forgotten an earlier use";
                 Err(BackendError::new("replay store", cause).into())
             }
