@@ -35,6 +35,7 @@
 //! | `http` | layers for servers and clients that are made of tower services |
 //! | `axum` | [`Verified`] as an argument of axum's handlers |
 //! | `reqwest` | the client layer for requests of reqwest |
+//! | `watch` | [`Authenticator::watch`], on tokio |
 //! | `cli` | what the program `keyscheme` needs |
 
 mod auth;
@@ -63,12 +64,16 @@ mod source;
 mod time;
 mod verifier;
 mod verify;
+#[cfg(feature = "watch")]
+mod watch;
 mod wire;
 
 #[cfg(feature = "config")]
 pub use self::config::{Config, EndpointConfig, Listen, ListenError, Loader, ServeConfig};
+#[cfg(feature = "watch")]
+pub use self::watch::Watch;
 pub use self::{
-    auth::Authenticator,
+    auth::{Authenticator, Health, Reload, ReloadConfig},
     builder::{AcceptConfig, KeyConfig, ServiceConfig, VerifierBuilder},
     encoding::{DecodeError, Encoding},
     error::{BackendError, ConfigError, Failure, Mistake, Reject},

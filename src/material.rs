@@ -113,6 +113,12 @@ impl Material {
         self.put(field.into(), None)
     }
 
+    /// All of it that could be read, in order.
+    #[cfg(feature = "config")]
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.entries.iter().filter_map(|(_, secret)| secret.as_ref())
+    }
+
     /// Whether all of it could be read.
     pub(crate) fn is_readable(&self) -> bool {
         self.entries.iter().all(|(_, secret)| secret.is_some())

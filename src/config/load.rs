@@ -1,23 +1,25 @@
 //! From a file to a verifier and to issuers.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use sha2::{Digest, Sha256};
 use toml::de::DeTable;
 
 use super::{
     lines::Lines,
+    origin::FileOrigin,
     read::{DescribedKey, Description, read},
     secret::DescribedSecret,
     serve::{DescribedServe, ServeConfig},
     walk::{Found, above},
 };
 use crate::{
-    auth::Authenticator,
+    auth::{Authenticator, ReloadConfig},
     builder::{KeyConfig, VerifierBuilder},
     error::{ConfigError, Mistake},
     issue::Issuer,
@@ -39,7 +41,15 @@ pub struct Config {
     keys: Vec<(String, KeyConfig)>,
     registry: Registry,
     serve: ServeConfig,
+    pub(super) reload: ReloadConfig,
     clock: Arc<dyn Clock>,
+    /// Every file that had a part in it.
+    pub(super) files: BTreeSet<PathBuf>,
+    /// Whether it names secrets that are in no file, and so must be fetched to be known.
+    pub(super) has_others: bool,
+    /// Of everything that a verifier is made of.
+    pub(super) digest: [u8; 32],
+    origin: Option<FileOrigin>,
 }
 
 impl Config {
@@ -152,13 +162,18 @@ impl Authenticator {
 }
 
 impl From<Config> for Authenticator {
+    /// One that can be [reloaded](Self::reload), where the configuration was read from a file.
     fn from(config: Config) -> Self {
-        config.verifier.into()
+        let Config { verifier, origin, .. } = config;
+        match origin {
+            Some(origin) => Self::of(verifier, Box::new(origin)),
+            None => Self::new(verifier),
+        }
     }
 }
 
 /// Reads configurations, with more than the defaults.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Loader {
     registry: Registry,
     sources: Vec<(String, Arc<dyn SecretSource>)>,
@@ -234,7 +249,10 @@ impl Loader {
         let text = std::str::from_utf8(content.expose());
         let text = text.map_err(|_| cannot(format_args!("is not UTF-8")))?;
         let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        self.parse(text, directory).await
+        let mut config = self.clone().parse(text, directory).await?;
+        config.files.insert(path.to_owned());
+        config.origin = Some(FileOrigin::of(&config, self, path.to_owned()));
+        Ok(config)
     }
 
     /// Reads a text. Relative names of files in it are below `directory`.
@@ -255,7 +273,9 @@ impl Loader {
         let others = others.filter(|name| !BUILT_IN.contains(name));
         let names: Vec<&str> = BUILT_IN.into_iter().chain(others).collect();
         let description = read(table.get_ref(), &self.registry, &names, &mut found);
-        self.build(&lines, description, directory, found).await
+        let mut config = self.build(&lines, description, directory, found).await?;
+        config.digest = digest_of(text, &config.keys);
+        Ok(config)
     }
 
     async fn build(
@@ -266,6 +286,15 @@ impl Loader {
         mut found: Found,
     ) -> Result<Config, ConfigError> {
         let mut dotenv = true;
+        let mut files: BTreeSet<_> =
+            description.dotenv.iter().map(|name| directory.join(name)).collect();
+        let secrets = || {
+            let secrets = description.keys.iter().flat_map(|key| &key.secrets);
+            secrets.chain(&description.serve.token).map(|secret| &secret.name)
+        };
+        let in_files = secrets().filter(|name| name.source == "file");
+        files.extend(in_files.map(|secret| directory.join(&secret.name)));
+        let has_others = secrets().any(|secret| !BUILT_IN.contains(&secret.source.as_str()));
         let env = match &description.dotenv {
             None => EnvSource::new(),
             Some(name) => {
@@ -330,7 +359,12 @@ impl Loader {
             keys,
             registry: self.registry,
             serve,
+            reload: description.reload,
             clock: self.clock,
+            files,
+            has_others,
+            digest: [0; 32],
+            origin: None,
         });
         ConfigError::unless(mistakes, config)
     }
@@ -419,6 +453,17 @@ impl Loader {
     }
 }
 
+/// A hash of everything that a verifier is made of. It is as good as the secrets for who wants to try
+/// some, and stays in memory.
+fn digest_of(text: &str, keys: &[(String, KeyConfig)]) -> [u8; 32] {
+    let mut hash = Sha256::new_with_prefix(text);
+    for secret in keys.iter().flat_map(|(_, key)| key.material.secrets()) {
+        hash.update((secret.expose().len() as u64).to_be_bytes());
+        hash.update(secret.expose());
+    }
+    hash.finalize().into()
+}
+
 /// The sources that are always there; a registered one of the same name takes the place.
 const BUILT_IN: [&str; 2] = ["env", "file"];
 
@@ -426,4 +471,4 @@ const BUILT_IN: [&str; 2] = ["env", "file"];
 const SYNTAX: &str = "TOML";
 
 /// No configuration is nearly as long: that of a million keys is 200 MB.
-const LONGEST: usize = 1 << 30;
+pub(super) const LONGEST: usize = 1 << 30;

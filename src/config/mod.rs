@@ -10,7 +10,9 @@
 mod dotenv;
 mod lines;
 mod load;
+mod origin;
 mod read;
+mod reload;
 mod secret;
 mod serve;
 mod walk;

@@ -8,6 +8,7 @@ use super::{
     walk::{Found, Table, kind},
 };
 use crate::{
+    auth::ReloadConfig,
     builder::{AcceptConfig, KeyConfig, ServiceConfig},
     key::KeyState,
     material::{Field, Material},
@@ -23,6 +24,7 @@ pub(super) struct Description {
     pub(super) replay_capacity: Option<usize>,
     pub(super) dotenv: Option<String>,
     pub(super) serve: DescribedServe,
+    pub(super) reload: ReloadConfig,
 }
 
 #[derive(Debug)]
@@ -69,6 +71,9 @@ pub(super) fn read<'t>(
     if let Some(mut secrets) = root.table("secrets", found) {
         description.dotenv = secrets.text("dotenv", found).map(str::to_owned);
         secrets.finish(found, &[]);
+    }
+    if let Some(reload) = root.table("reload", found) {
+        description.reload = super::reload::read(reload, found);
     }
     if let Some(serve) = root.table("serve", found) {
         description.serve = super::serve::read(serve, &description.services, sources, found);

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What a configuration says of the forward-auth server, `keyscheme serve`.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ServeConfig {
     listen: Option<Listen>,
     pub(super) proxy_token: Option<Secret>,

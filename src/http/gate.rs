@@ -193,6 +193,9 @@ impl Gate {
         self.settings.log.refused(self.decision(head), &refused);
         // A key that does not exist too: it must not show in the time.
         let unproved = [Reject::BadCredential, Reject::Malformed, Reject::UnknownKey];
+        if let Failure::Rejected(Reject::UnknownKey) = refused.failure() {
+            self.settings.auth.missed_key();
+        }
         let verifier = self.settings.auth.current();
         if let (Failure::Rejected(reason), Some(guard)) = (refused.failure(), self.guard(&verifier))
             && unproved.contains(reason)

@@ -21,6 +21,10 @@ pub(crate) fn read_at_most(path: &Path, longest: usize) -> Result<Secret> {
     if !opened.is_file() {
         return Err(not_a_file());
     }
+    let too_long = || Error::other(format!("is longer than {} KiB", longest / 1024));
+    if opened.len() > longest as u64 {
+        return Err(too_long());
+    }
     // Of the right size at once: a vector that grows leaves pieces of a secret behind. With 64 bytes to
     // spare, since the end is otherwise looked for in a buffer that nobody erases.
     let size = usize::try_from(opened.len()).unwrap_or(usize::MAX);
@@ -28,7 +32,7 @@ pub(crate) fn read_at_most(path: &Path, longest: usize) -> Result<Secret> {
     file.take(longest as u64 + 1).read_to_end(&mut bytes)?;
     let content = Secret::from(bytes);
     if content.len() > longest {
-        return Err(Error::other(format!("is longer than {} KiB", longest / 1024)));
+        return Err(too_long());
     }
     Ok(content)
 }

@@ -40,8 +40,9 @@ pub(super) async fn respond(
     }
     Ok(whole(match path {
         "/healthz" => plain(StatusCode::OK, "ok"),
-        "/readyz" if server.ready.load(Ordering::Acquire) => plain(StatusCode::OK, "ready"),
-        "/readyz" => plain(StatusCode::SERVICE_UNAVAILABLE, "ending"),
+        "/readyz" if !server.ready.load(Ordering::Acquire) => not_ready("ending"),
+        "/readyz" if !server.judge.auth.is_current() => not_ready("the configuration is stale"),
+        "/readyz" => plain(StatusCode::OK, "ready"),
         _ => plain(StatusCode::NOT_FOUND, "no such endpoint"),
     }))
 }
@@ -55,6 +56,10 @@ async fn read(body: Incoming, partly: bool) -> Forwarded {
         Ok(content) => Forwarded::Whole(content.to_bytes()),
         Err(_) => Forwarded::Unreadable,
     }
+}
+
+fn not_ready(why: &'static str) -> Response<Bytes> {
+    plain(StatusCode::SERVICE_UNAVAILABLE, why)
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Response<Bytes> {

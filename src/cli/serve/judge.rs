@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use hyper::{HeaderMap, Response, StatusCode, body::Bytes};
 use keyscheme::{
-    BackendError, BodyState, Clock, Config, Failure, Guard, Presented, Refused, Reject, Request,
-    SystemClock, UnixTime, Verified,
+    Authenticator, BackendError, BodyState, Clock, Config, Failure, Guard, Presented, Refused,
+    Reject, Request, ServeConfig, SystemClock, UnixTime, Verified, Verifier,
     http::{Decision, DecisionLog, other_targets, presented},
 };
 
@@ -16,7 +16,8 @@ use super::{
 
 /// Judges questions.
 pub(super) struct Judge {
-    config: Config,
+    pub(super) auth: Authenticator,
+    config: ServeConfig,
     pub(super) log: DecisionLog,
     /// Since when the configuration is known here.
     since: UnixTime,
@@ -36,7 +37,8 @@ type Passed = (Verified, Option<[u8; 32]>);
 
 impl Judge {
     pub(super) fn new(config: Config, since: UnixTime) -> Self {
-        Self { config, log: DecisionLog::default(), since }
+        let serve = config.serve().clone();
+        Self { auth: config.into(), config: serve, log: DecisionLog::default(), since }
     }
 
     /// Answers a question. `body` is waited for after the head was accepted only, and only where the
@@ -47,7 +49,9 @@ impl Judge {
         body: impl Future<Output = Forwarded>,
     ) -> Response<Bytes> {
         let started = Instant::now();
-        let outcome = self.decide(ask, body).await;
+        // One for the question from start to end.
+        let verifier = self.auth.verifier();
+        let outcome = self.decide(&verifier, ask, body).await;
         let (method, target) = match ask.subject {
             Subject::One { method, target } => (method, target),
             _ => (&b""[..], &b""[..]),
@@ -68,7 +72,10 @@ impl Judge {
             Err(refused) => refused,
         };
         self.log.refused(decision, &refused);
-        let Some(guard) = self.config.verifier().service(ask.service) else {
+        if let Failure::Rejected(Reject::UnknownKey) = refused.failure() {
+            self.auth.missed_key();
+        }
+        let Some(guard) = verifier.service(ask.service) else {
             return unavailable(ask.dialect.unavailable);
         };
         // A key that does not exist too: it must not show in the time.
@@ -85,7 +92,7 @@ impl Judge {
     /// Whether a proxy has shown the token, where one is configured. Without one the address that
     /// is listened on keeps others away.
     pub(super) fn knows(&self, headers: &HeaderMap) -> bool {
-        self.config.serve().knows_proxy(presented(headers, "x-proxy-token"))
+        self.config.knows_proxy(presented(headers, "x-proxy-token"))
     }
 
     /// The answer to a proxy that is not known.
@@ -99,6 +106,7 @@ impl Judge {
 
     async fn decide(
         &self,
+        verifier: &Verifier,
         ask: &Ask<'_>,
         body: impl Future<Output = Forwarded>,
     ) -> Result<Passed, Refused> {
@@ -106,7 +114,7 @@ impl Judge {
         if let Subject::Missing(name) = ask.subject {
             return Err(cannot("proxy", format!("it does not send {name}")));
         }
-        let Some(guard) = self.config.verifier().service(ask.service) else {
+        let Some(guard) = verifier.service(ask.service) else {
             return Err(cannot("configuration", "there is no such service".to_owned()));
         };
         let Some(request) = request(guard, ask) else {
@@ -114,7 +122,7 @@ impl Judge {
         };
         let verified = guard.judge(&request).await?;
         let BodyState::Pending(digest) = verified.body() else { return Ok((verified, None)) };
-        let endpoint = self.config.serve().endpoint(ask.dialect.name, ask.service);
+        let endpoint = self.config.endpoint(ask.dialect.name, ask.service);
         if !endpoint.forwards_bodies {
             return Ok((verified, Some(digest)));
         }

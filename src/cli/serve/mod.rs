@@ -22,6 +22,7 @@ use hyper_util::{
     server::{conn::auto, graceful::GracefulShutdown},
 };
 use keyscheme::{Clock, Listen, SystemClock};
+use tokio::signal::unix::{SignalKind, signal};
 
 use self::{
     judge::Judge,
@@ -75,7 +76,9 @@ impl Serve {
         });
         print(format_args!("listening on {}", listener.name()))?;
         tracing::info!(target: "keyscheme", listen = %listener.name(), "started");
+        let watch = server.judge.auth.watch();
         let graceful = serve(&listener, &server).await?;
+        drop(watch);
         server.ready.store(false, Ordering::Release);
         drop(listener);
         let drained = tokio::time::timeout(Duration::from_secs(self.drain), graceful.shutdown());
@@ -105,12 +108,17 @@ async fn serve(listener: &Listener, server: &Arc<Server>) -> Result<GracefulShut
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
     builder.http2().timer(TokioTimer::new());
     let mut end = std::pin::pin!(told_to_end()?);
+    let mut reload = signal(SignalKind::hangup())?;
     let mut quiet = tokio::time::interval(FLUSH);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = quiet.tick() => {
                 server.judge.log.flush();
+                continue;
+            }
+            _ = reload.recv() => {
+                tokio::spawn(reload_now(Arc::clone(server)));
                 continue;
             }
             () = &mut end => return Ok(graceful),
@@ -138,9 +146,16 @@ async fn serve(listener: &Listener, server: &Arc<Server>) -> Result<GracefulShut
     }
 }
 
+/// Reads everything again, as SIGHUP asks for.
+async fn reload_now(server: Arc<Server>) {
+    match server.judge.auth.reload().await {
+        Ok(_) => tracing::info!(target: "keyscheme", "reloaded"),
+        Err(error) => tracing::error!(target: "keyscheme", %error, "not reloaded"),
+    }
+}
+
 /// Ends on SIGTERM or Ctrl-C.
 fn told_to_end() -> Result<impl Future<Output = ()>, Unusable> {
-    use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {

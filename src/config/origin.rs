@@ -1,0 +1,106 @@
+//! Where a configuration came from, to read it again.
+
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use sha2::{Digest, Sha256};
+
+use super::load::{Config, LONGEST, Loader};
+use crate::{
+    auth::{Origin, ReloadConfig},
+    error::ConfigError,
+    source::read_at_most,
+    verifier::Verifier,
+};
+
+/// A file, and how it is read.
+#[derive(Debug)]
+pub(super) struct FileOrigin {
+    loader: Loader,
+    path: PathBuf,
+    reload: ReloadConfig,
+    seen: Mutex<Seen>,
+}
+
+/// What was found when it was read last.
+#[derive(Clone, Debug)]
+struct Seen {
+    /// Every file that had a part in it.
+    files: BTreeSet<PathBuf>,
+    /// Of the contents of the files, taken before they were read; `None` where it was not known
+    /// before which they were.
+    contents: Option<[u8; 32]>,
+    /// Whether it takes more than the files to know that nothing has changed.
+    has_others: bool,
+    /// Of what came of it, when something did.
+    result: [u8; 32],
+    /// Why nothing came of it.
+    failure: Option<ConfigError>,
+}
+
+impl FileOrigin {
+    /// Where `config` came from.
+    pub(super) fn of(config: &Config, loader: Loader, path: PathBuf) -> Self {
+        let Config { files, has_others, digest: result, .. } = config;
+        let (files, has_others, result) = (files.clone(), *has_others, *result);
+        let seen = Seen { files, contents: None, has_others, result, failure: None };
+        Self { loader, path, reload: config.reload, seen: Mutex::new(seen) }
+    }
+}
+
+#[async_trait]
+impl Origin for FileOrigin {
+    async fn read(&self, all: bool) -> Result<Option<Verifier>, ConfigError> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let contents = hash_of(&seen.files);
+        if Some(contents) == seen.contents && !(all && seen.has_others) {
+            return seen.failure.map_or(Ok(None), Err);
+        }
+        let loaded = self.loader.clone().load(&self.path).await;
+        seen.contents = Some(contents);
+        let outcome = match loaded {
+            Ok(config) => {
+                let changed = seen.result != config.digest;
+                if seen.files != config.files {
+                    // What stands in the new ones is read once more, when that can be told.
+                    seen.contents = None;
+                }
+                seen.files.clone_from(&config.files);
+                (seen.has_others, seen.result) = (config.has_others, config.digest);
+                seen.failure = None;
+                Ok(changed.then(|| config.into_verifier()))
+            }
+            Err(error) => {
+                seen.has_others = true;
+                seen.failure = Some(error.clone());
+                Err(error)
+            }
+        };
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+        outcome
+    }
+
+    fn reload_config(&self) -> ReloadConfig {
+        self.reload
+    }
+}
+
+/// A hash of what files hold, those included that cannot be read.
+fn hash_of(files: &BTreeSet<PathBuf>) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for path in files {
+        match read_at_most(path, LONGEST) {
+            Ok(content) => {
+                hash.update(b"file");
+                hash.update((content.expose().len() as u64).to_be_bytes());
+                hash.update(content.expose());
+            }
+            Err(_) => hash.update(b"none"),
+        }
+    }
+    hash.finalize().into()
+}

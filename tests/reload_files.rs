@@ -1,0 +1,287 @@
+//! Configurations that change on the disk while requests run: soundly, and in every other way.
+
+#![cfg(feature = "watch")]
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use keyscheme::{
+    Authenticator, Failure, Hmac1, Issuer, Material, Reject, Reload, Request, Verified,
+};
+
+const SERVICE: &str = "[service.stt]\nissue = \"hmac1\"\naccept = [\"hmac1\"]\n";
+
+fn directory(name: &str) -> PathBuf {
+    let name = format!("reload-{name}-{}", std::process::id());
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&path);
+    fs::create_dir_all(&path).unwrap();
+    path
+}
+
+/// A configuration with these keys, each with a secret file of its name.
+fn configuration(keys: &[&str]) -> String {
+    let mut text = SERVICE.to_owned();
+    for key in keys {
+        text += &format!(
+            "[[client.{key}.key]]\nid = \"{key}\"\nscheme = \"hmac1\"\n\
+             secret = {{ file = \"{key}\", encoding = \"utf8\" }}\n"
+        );
+    }
+    text
+}
+
+fn secret(key: &str) -> String {
+    format!("the secret of the key {key}........................").chars().take(32).collect()
+}
+
+/// Put in place as a whole, as those who write with care do.
+fn put(path: &Path, text: &str) {
+    let beside = path.with_extension("new");
+    fs::write(&beside, text).unwrap();
+    fs::rename(&beside, path).unwrap();
+}
+
+struct World {
+    file: PathBuf,
+    auth: Authenticator,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl World {
+    fn new(name: &str, keys: &[&str]) -> Self {
+        let directory = directory(name);
+        for key in ["a", "b", "c"] {
+            fs::write(directory.join(key), secret(key)).unwrap();
+        }
+        let file = directory.join("keyscheme.toml");
+        put(&file, &configuration(keys));
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let auth = runtime.block_on(Authenticator::from_file(&file)).unwrap();
+        Self { file, auth, runtime }
+    }
+
+    fn reload(&self) -> Result<Reload, String> {
+        self.runtime.block_on(self.auth.reload()).map_err(|error| error.to_string())
+    }
+
+    fn says(&self, key: &str) -> String {
+        says(&self.auth, key, &secret(key))
+    }
+}
+
+fn verify(auth: &Authenticator, key: &str, secret: &str) -> Result<Verified, Failure> {
+    let material = Material::new().with("secret", secret.as_bytes());
+    let issuer = Issuer::new(Hmac1, "stt", key, &material).unwrap();
+    let call = Request::new("GET", "/").body("");
+    let credential = issuer.issue(&call).unwrap();
+    let verifier = auth.verifier();
+    let verified = verifier.service("stt").unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(verified.verify(&call.credential(&credential)))
+}
+
+fn says(auth: &Authenticator, key: &str, secret: &str) -> String {
+    match verify(auth, key, secret) {
+        Ok(caller) => caller.client().to_owned(),
+        Err(Failure::Rejected(reason)) => reason.code().to_owned(),
+        Err(Failure::Unavailable(error)) => error.to_string(),
+    }
+}
+
+#[test]
+fn a_sound_change_is_put_in_force() {
+    let world = World::new("sound", &["a"]);
+    assert_eq!((world.says("a"), world.says("b")), ("a".to_owned(), "unknown-key".to_owned()));
+    // The first time everything is read again.
+    assert_eq!(world.reload(), Ok(Reload::Same));
+    put(&world.file, &configuration(&["a", "b"]));
+    assert_eq!(world.reload(), Ok(Reload::Changed));
+    assert_eq!((world.says("a"), world.says("b")), ("a".to_owned(), "b".to_owned()));
+    assert_eq!(world.reload(), Ok(Reload::Same));
+    assert_eq!(world.auth.health().changes, 1);
+    // A secret that changes in its own file.
+    fs::write(world.file.with_file_name("a"), secret("other")).unwrap();
+    assert_eq!(world.reload(), Ok(Reload::Changed));
+    assert_eq!(world.says("a"), "bad-credential");
+    assert_eq!(says(&world.auth, "a", &secret("other")), "a");
+}
+
+/// Each way to break a configuration, and what is then said.
+fn breaks() -> Vec<(&'static str, fn(&Path))> {
+    vec![
+        ("service: there is none", |file| fs::write(file, "").unwrap()),
+        ("TOML", |file| {
+            let text = configuration(&["a", "b"]);
+            fs::write(file, &text[..text.len() / 2 + 3]).unwrap();
+        }),
+        ("No such file", |file| fs::remove_file(file).unwrap()),
+        ("is not a regular file", |file| {
+            fs::remove_file(file).unwrap();
+            fs::create_dir(file).unwrap();
+        }),
+        ("is longer than", |file| {
+            fs::File::create(file).unwrap().set_len((1 << 30) + 1).unwrap();
+        }),
+        ("is not UTF-8", |file| fs::write(file, b"\xff\xfe").unwrap()),
+        ("No such file", |file| {
+            fs::remove_file(file).unwrap();
+            symlink("nowhere", file).unwrap();
+        }),
+        ("client.a.key[0].secret: secret file", |file| fs::remove_file(file.with_file_name("a")).unwrap()),
+        ("has 3 bytes", |file| fs::write(file.with_file_name("a"), "abc").unwrap()),
+        ("has no key", |file| {
+            let text = configuration(&["a"]).replace(
+                "accept = [\"hmac1\"]",
+                "accept = [{ scheme = \"hmac1\", clients = [\"nobody\"] }]",
+            );
+            put(file, &text);
+        }),
+    ]
+}
+
+/// As it was before it was broken.
+fn mend(file: &Path) {
+    let _ = fs::remove_dir(file);
+    let _ = fs::remove_file(file);
+    fs::write(file.with_file_name("a"), secret("a")).unwrap();
+    put(file, &configuration(&["a"]));
+}
+
+#[test]
+fn what_is_broken_leaves_everything_as_it_was() {
+    let world = World::new("broken", &["a"]);
+    for (i, (said, breaking)) in breaks().into_iter().enumerate() {
+        breaking(&world.file);
+        for _ in 0..2 {
+            let error = world.reload().unwrap_err();
+            assert!(error.contains(said), "{said}\nis not in\n{error}");
+            assert_eq!(world.says("a"), "a", "{said}");
+        }
+        let health = world.auth.health();
+        assert_eq!(health.failures, i as u64 + 1, "{said}");
+        assert!(health.failure.is_some());
+        mend(&world.file);
+        assert_eq!(world.reload(), Ok(Reload::Same), "{said}");
+        assert!(world.auth.health().failure.is_none());
+    }
+    assert_eq!(world.auth.health().changes, 0);
+}
+
+#[test]
+fn a_file_that_may_not_be_read_leaves_everything_as_it_was() {
+    let world = World::new("unreadable", &["a"]);
+    fs::set_permissions(&world.file, fs::Permissions::from_mode(0)).unwrap();
+    if fs::read(&world.file).is_ok() {
+        eprintln!("skipped: this user may read everything");
+        return;
+    }
+    assert!(world.reload().unwrap_err().contains("denied"));
+    assert_eq!(world.says("a"), "a");
+}
+
+/// As Kubernetes mounts them: a link to a directory is put in the place of another.
+#[test]
+fn a_mount_that_is_swapped_is_seen() {
+    let directory = directory("mount");
+    for (generation, keys) in [("..1", &["a"][..]), ("..2", &["a", "b"])] {
+        let place = directory.join(generation);
+        fs::create_dir(&place).unwrap();
+        for key in keys {
+            fs::write(place.join(key), secret(key)).unwrap();
+        }
+        put(&place.join("keyscheme.toml"), &configuration(keys));
+    }
+    let data = directory.join("..data");
+    symlink("..1", &data).unwrap();
+    let file = directory.join("keyscheme.toml");
+    symlink("..data/keyscheme.toml", &file).unwrap();
+    for key in ["a", "b"] {
+        symlink(format!("..data/{key}"), directory.join(key)).unwrap();
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let auth = runtime.block_on(Authenticator::from_file(&file)).unwrap();
+    assert_eq!(says(&auth, "b", &secret("b")), "unknown-key");
+    symlink("..2", directory.join("..tmp")).unwrap();
+    fs::rename(directory.join("..tmp"), &data).unwrap();
+    assert_eq!(runtime.block_on(auth.reload()).unwrap(), Reload::Changed);
+    assert_eq!(says(&auth, "b", &secret("b")), "b");
+}
+
+#[test]
+fn a_watch_puts_a_change_in_force_within_a_second_until_it_is_dropped() {
+    let world = World::new("watch", &["a"]);
+    let entered = world.runtime.enter();
+    let watch = world.auth.watch();
+    thread::sleep(Duration::from_millis(700));
+    for keys in [&["a", "b"][..], &["b"], &["a", "b", "c"]] {
+        put(&world.file, &configuration(keys));
+        let started = Instant::now();
+        let last = *keys.last().unwrap();
+        while world.says(last) != last || (keys == ["b"]) != (world.says("a") == "unknown-key") {
+            assert!(started.elapsed() < Duration::from_secs(1), "{keys:?}");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+    drop(watch);
+    drop(entered);
+    put(&world.file, &configuration(&["a"]));
+    thread::sleep(Duration::from_millis(1_200));
+    assert_eq!(world.says("c"), "c");
+}
+
+/// While requests run, a thousand reloads, each from another state of the disk.
+#[test]
+fn no_request_is_judged_wrongly_while_everything_changes() {
+    let world = World::new("thousand", &["a"]);
+    let done = Arc::new(AtomicBool::new(false));
+    let judged = Arc::new(AtomicU64::new(0));
+    let callers: Vec<_> = (0..2)
+        .map(|_| {
+            let (auth, done) = (world.auth.clone(), Arc::clone(&done));
+            let judged = Arc::clone(&judged);
+            thread::spawn(move || {
+                while !done.load(Ordering::Relaxed) {
+                    // In every sound configuration, in some, and in none.
+                    assert_eq!(says(&auth, "a", &secret("a")), "a");
+                    let sometimes = says(&auth, "b", &secret("b"));
+                    assert!(
+                        ["b", Reject::UnknownKey.code()].contains(&sometimes.as_str()),
+                        "{sometimes}"
+                    );
+                    assert_eq!(says(&auth, "c", &secret("c")), "unknown-key");
+                    assert_eq!(says(&auth, "b", &secret("a")).len() > 1, true);
+                    judged.fetch_add(4, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    let breaks = breaks();
+    let mut outcomes = [0; 3];
+    for round in 0..1_000 {
+        match round % 4 {
+            0 => put(&world.file, &configuration(&["a", "b"])),
+            1 | 3 => mend(&world.file),
+            _ => breaks[round / 4 % breaks.len()].1(&world.file),
+        }
+        let outcome = match world.reload() {
+            Ok(Reload::Changed) => 0,
+            Ok(Reload::Same) => 1,
+            Err(_) => 2,
+        };
+        outcomes[outcome] += 1;
+    }
+    done.store(true, Ordering::Relaxed);
+    callers.into_iter().for_each(|caller| caller.join().unwrap());
+    assert_eq!(outcomes, [500, 250, 250]);
+    assert!(judged.load(Ordering::Relaxed) > 1_000);
+}
