@@ -101,7 +101,7 @@ impl Registry {
         Some((found.facts(), found.explain(payload)))
     }
 
-    fn registered(&self, id: &str) -> Option<&dyn Registered> {
+    pub(crate) fn registered(&self, id: &str) -> Option<&dyn Registered> {
         self.schemes.iter().find(|scheme| scheme.facts().id == id).map(AsRef::as_ref)
     }
 

@@ -139,15 +139,16 @@ mod surroundings {
         one(sound().replay_capacity(0), "replay.capacity", "is 0", "room for one claim or more");
     }
 
-    /// It is asked twice: for the seed of the ring, and for the key of the replay memory.
+    /// It is asked for the seed of the ring, for the key of the replay memory, and for a nonce with
+    /// which the one key is tried.
     #[test]
     fn no_randomness() {
-        for good in 0..2 {
+        for good in 0..3 {
             let random = Arc::new(Fails { good: good.into() });
             let remedy = "generator of the operating system";
             one(sound().random(random), "random", "nothing to give", remedy);
         }
-        sound().random(Arc::new(Fails { good: 2.into() })).build().expect("it is asked twice");
+        sound().random(Arc::new(Fails { good: 3.into() })).build().expect("no more");
     }
 
     #[derive(Debug)]
@@ -712,5 +713,61 @@ impl KeyScheme for Outside {
 
     fn seal(&self, _: &(), _: &Sealing<'_>, _: &mut String) -> Result<(), SealError> {
         Err(SealError::NotBare)
+    }
+}
+
+/// A scheme that cannot open what it seals, as a broken one would not.
+mod broken {
+    use std::sync::Arc;
+
+    use keyscheme::{
+        Context, Facts, Hmac1, KeyConfig, KeyError, KeyScheme, Material, OpenError, Opened,
+        Payload, Registry, SealError, Sealing, ServiceConfig, Verifier,
+    };
+
+    #[derive(Debug)]
+    struct Broken;
+
+    impl KeyScheme for Broken {
+        type Key = Arc<<Hmac1 as KeyScheme>::Key>;
+
+        fn facts(&self) -> &'static Facts {
+            Hmac1.facts()
+        }
+
+        fn prepare(&self, material: &Material) -> Result<Self::Key, KeyError> {
+            Hmac1.prepare(material).map(Arc::new)
+        }
+
+        fn open(
+            &self,
+            _: &Self::Key,
+            _: Payload<'_>,
+            _: &Context<'_>,
+        ) -> Result<Opened, OpenError> {
+            Err(OpenError::BadCredential)
+        }
+
+        fn seal(
+            &self,
+            key: &Self::Key,
+            to: &Sealing<'_>,
+            out: &mut String,
+        ) -> Result<(), SealError> {
+            Hmac1.seal(key, to, out)
+        }
+    }
+
+    #[test]
+    fn a_key_that_does_not_open_what_it_seals_is_not_put_in_force() {
+        let material = Material::new().with("secret", vec![7; 32]);
+        let error = Verifier::builder()
+            .registry(Registry::empty().with(Broken))
+            .service(ServiceConfig::new("stt").issue("hmac1").accept("hmac1"))
+            .key("main", KeyConfig::new("k1", "hmac1", material))
+            .build()
+            .unwrap_err();
+        let said = error.to_string();
+        assert!(said.contains("client.main.key[0]: does not open what it seals"), "{said}");
     }
 }

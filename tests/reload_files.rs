@@ -137,7 +137,9 @@ fn breaks() -> Vec<(&'static str, fn(&Path))> {
             fs::remove_file(file).unwrap();
             symlink("nowhere", file).unwrap();
         }),
-        ("client.a.key[0].secret: secret file", |file| fs::remove_file(file.with_file_name("a")).unwrap()),
+        ("client.a.key[0].secret: secret file", |file| {
+            fs::remove_file(file.with_file_name("a")).unwrap()
+        }),
         ("has 3 bytes", |file| fs::write(file.with_file_name("a"), "abc").unwrap()),
         ("has no key", |file| {
             let text = configuration(&["a"]).replace(

@@ -5,6 +5,7 @@
 
 mod describe;
 mod keys;
+mod self_test;
 mod services;
 
 use std::sync::Arc;
@@ -12,10 +13,11 @@ use std::sync::Arc;
 pub use self::describe::{AcceptConfig, KeyConfig, ServiceConfig};
 use self::{
     keys::{add_key, key_mistakes, key_paths},
+    self_test::self_test,
     services::services,
 };
 use crate::{
-    error::{ConfigError, Mistake},
+    error::{BackendError, ConfigError, Mistake},
     key::Ring,
     random::{OsRandom, Random},
     registry::Registry,
@@ -147,8 +149,7 @@ impl VerifierBuilder {
     fn assemble(mut self, mistakes: &mut Vec<Mistake>) -> Option<(Ring, Replay, Self)> {
         let (mut seed, mut key) = ([0; 8], [0; 16]);
         if let Err(error) = self.random.fill(&mut seed).and_then(|()| self.random.fill(&mut key)) {
-            let remedy = "a generator of the operating system is needed";
-            mistakes.push(Mistake::new("random", error.to_string(), remedy));
+            mistakes.push(no_randomness(&error));
             return None;
         }
         let of = |id: &str| self.keys.iter().filter(|(_, key)| key.scheme == id).count();
@@ -167,6 +168,22 @@ impl VerifierBuilder {
             mistakes.push(Mistake::new("replay.capacity", problem, remedy));
             return None;
         };
-        Some((ring.indexed(), replay, self))
+        let ring = ring.indexed();
+        let before = mistakes.len();
+        for ((_, key), path) in self.keys.iter().zip(&paths) {
+            // One that could not be added has been reported.
+            if before == 0
+                && let Err(mistake) = self_test(&ring, &self.registry, self.random.as_ref(), key)
+            {
+                let path = if mistake.path.is_empty() { path.clone() } else { mistake.path };
+                mistakes.push(Mistake { path, ..mistake });
+            }
+        }
+        Some((ring, replay, self))
     }
+}
+
+fn no_randomness(error: &BackendError) -> Mistake {
+    let remedy = "a generator of the operating system is needed";
+    Mistake::new("random", error.to_string(), remedy)
 }

@@ -127,7 +127,10 @@ impl World {
             .replay_capacity(1_000)
             .clock(Arc::<ManualClock>::clone(&clock));
         let verifier = rest(builder).build().expect("a sound configuration");
-        Self { verifier, clock, opened }
+        let world = Self { verifier, clock, opened };
+        // Each key has opened what it seals, before it was put in force.
+        world.opened();
+        world
     }
 
     /// Judges, and claims.
