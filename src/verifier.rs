@@ -6,7 +6,7 @@ use crate::{
     error::{BackendError, Failure, Reject},
     id::{ClientName, KeyId},
     policy::Service,
-    replay::{Claim, MemoryReplay, ReplayStore},
+    replay::{Claim, MemoryReplay, Quotas, ReplayStore},
     request::Request,
     time::{Clock, UnixTime},
     verify::{Checked, Fences, Rejected, Rules, Snapshot, Unclaimed, Verified},
@@ -36,6 +36,7 @@ use crate::{
 pub struct Verifier {
     pub(crate) snapshot: Snapshot,
     pub(crate) replay: Arc<Replay>,
+    pub(crate) quotas: Arc<Quotas>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -67,6 +68,7 @@ impl Verifier {
     pub(crate) fn in_place_of(mut self, previous: &Self, fences: &mut Fences) -> Self {
         fences.raise(&previous.snapshot, &mut self.snapshot, previous.clock.now());
         self.replay = Arc::clone(&previous.replay);
+        self.quotas = Arc::clone(&previous.quotas);
         self
     }
 
@@ -125,7 +127,7 @@ impl<'v> Guard<'v> {
     /// body is not looked at.
     #[inline]
     pub(crate) fn begin(&self, request: &Request<'_>) -> Begun {
-        let Verifier { replay, clock, .. } = self.verifier;
+        let Verifier { replay, quotas, clock, .. } = self.verifier;
         let now = clock.now();
         let unclaimed = match self.rules.check(request, now) {
             Ok(Checked::FirstUse(unclaimed)) => unclaimed,
@@ -136,14 +138,23 @@ impl<'v> Guard<'v> {
             let answer = Ok(Claim::Forgotten);
             return Begun::Settled(settle(unclaimed, answer, clock.as_ref()));
         }
+        if !quotas.take(&unclaimed.claim(now)) {
+            let taken = format!("the key has its {} live claims", quotas.most);
+            let answer = Err(BackendError::new("replay quota", taken));
+            return Begun::Settled(settle(unclaimed, answer, clock.as_ref()));
+        }
         match replay.as_ref() {
             Replay::Memory(memory) => {
                 let answer = memory.claim_now(&unclaimed.claim(now));
+                if !matches!(answer, Ok(Claim::First)) {
+                    quotas.give_back(&unclaimed.claim(now));
+                }
                 Begun::Settled(settle(unclaimed, answer, clock.as_ref()))
             }
             Replay::Store(store) => Begun::Claiming(Claiming {
                 unclaimed,
                 store: Arc::clone(store),
+                quotas: Arc::clone(quotas),
                 clock: Arc::clone(clock),
                 now,
             }),
@@ -161,13 +172,19 @@ pub(crate) enum Begun {
 pub(crate) struct Claiming {
     unclaimed: Unclaimed,
     store: Arc<dyn ReplayStore>,
+    quotas: Arc<Quotas>,
     clock: Arc<dyn Clock>,
     now: UnixTime,
 }
 
 impl Claiming {
     pub(crate) async fn finish(self) -> Result<Verified, Refused> {
-        let answer = self.store.claim(&self.unclaimed.claim(self.now)).await;
+        let claim = self.unclaimed.claim(self.now);
+        let answer = self.store.claim(&claim).await;
+        // A store that did not answer may have kept it.
+        if let Ok(Claim::Forgotten | Claim::Seen | Claim::Stale) = answer {
+            self.quotas.give_back(&claim);
+        }
         settle(self.unclaimed, answer, self.clock.as_ref())
     }
 }

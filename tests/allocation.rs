@@ -258,11 +258,12 @@ fn an_allocation_would_be_seen() {
     let verifier =
         builder(SHORT).replay_store(Arc::new(store)).build().expect("a sound configuration");
     let request = Request::new("GET", "/");
-    for _ in 0..2 {
+    // The first claim of a key takes a place among the keys whose claims are counted.
+    for expected in [2, 1, 1] {
         let value = issuer("hmac1", "hmac1-key", SHORT).issue(&request).expect("a credential");
         let (allocations, verdict) = count(&verifier, &request.credential(&value));
         assert!(verdict.is_ok());
-        assert_eq!(allocations, 1, "one boxed future");
+        assert_eq!(allocations, expected, "one boxed future");
     }
 }
 

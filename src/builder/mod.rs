@@ -21,7 +21,7 @@ use crate::{
     key::Ring,
     random::{OsRandom, Random},
     registry::Registry,
-    replay::{DEFAULT_CAPACITY, MemoryReplay, ReplayStore},
+    replay::{DEFAULT_CAPACITY, MemoryReplay, Quotas, ReplayStore},
     scheme::KeyScheme,
     time::{Clock, SystemClock},
     verifier::{Replay, Verifier},
@@ -36,6 +36,7 @@ pub struct VerifierBuilder {
     keys: Vec<(String, KeyConfig)>,
     replay: Option<Replay>,
     capacity: usize,
+    per_key: Option<usize>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -55,6 +56,7 @@ impl VerifierBuilder {
             keys: Vec::new(),
             replay: None,
             capacity: DEFAULT_CAPACITY,
+            per_key: None,
             clock: Arc::new(SystemClock),
             random: Arc::new(OsRandom),
         }
@@ -96,6 +98,15 @@ impl VerifierBuilder {
         self
     }
 
+    /// Lets no key have more live claims than this, so that none fills the memory for all: what is
+    /// beyond is answered "not now". By default half of what there is room for, or all of it where
+    /// there is one key only.
+    #[must_use]
+    pub fn replay_per_key(mut self, claims: usize) -> Self {
+        self.per_key = Some(claims);
+        self
+    }
+
     /// Remembers claims in this store, which verifiers can share.
     #[must_use]
     pub fn replay_store(mut self, store: Arc<dyn ReplayStore>) -> Self {
@@ -131,6 +142,9 @@ impl VerifierBuilder {
                 "give room for one claim or more",
             ));
         }
+        if self.per_key == Some(0) {
+            mistakes.push(Mistake::new("replay.per-key", "is 0", "give one claim or more"));
+        }
         mistakes.extend(key_mistakes(&self.registry, &self.keys));
         let services = services(&self.registry, &self.services, &self.keys, &mut mistakes);
         // What could not be read has been reported where it was read.
@@ -140,9 +154,16 @@ impl VerifierBuilder {
         let built = parts.map(|(ring, replay, builder)| Verifier {
             snapshot: Snapshot::new(ring, services.into_values().collect()),
             replay: Arc::new(replay),
+            quotas: Arc::new(Quotas::new(builder.most_per_key())),
             clock: builder.clock,
         });
         ConfigError::unless(mistakes, built)
+    }
+
+    fn most_per_key(&self) -> u64 {
+        let alone = self.keys.len() == 1;
+        let usual = if alone { self.capacity } else { self.capacity.div_ceil(2) };
+        self.per_key.unwrap_or(usual) as u64
     }
 
     /// The parts that cannot be made without randomness and memory; `None` where one of them cannot.

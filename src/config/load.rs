@@ -320,6 +320,9 @@ impl Loader {
         if let Some(capacity) = description.replay_capacity {
             builder = builder.replay_capacity(capacity);
         }
+        if let Some(claims) = description.replay_per_key {
+            builder = builder.replay_per_key(claims);
+        }
         if let Some(store) = &self.replay {
             builder = builder.replay_store(Arc::clone(store));
         }

@@ -22,6 +22,7 @@ pub(super) struct Description {
     pub(super) services: Vec<ServiceConfig>,
     pub(super) keys: Vec<DescribedKey>,
     pub(super) replay_capacity: Option<usize>,
+    pub(super) replay_per_key: Option<usize>,
     pub(super) dotenv: Option<String>,
     pub(super) serve: DescribedServe,
     pub(super) reload: ReloadConfig,
@@ -66,6 +67,7 @@ pub(super) fn read<'t>(
             }
         }
         description.replay_capacity = replay.count("capacity", found);
+        description.replay_per_key = replay.count("per-key", found);
         replay.finish(found, &[]);
     }
     if let Some(mut secrets) = root.table("secrets", found) {

@@ -5,12 +5,14 @@
 //! `max-age` and [`MARGIN`] on the store's own clock, which never runs back.
 
 mod memory;
+mod quota;
 
 use std::fmt;
 
 use async_trait::async_trait;
 
 pub use self::memory::MemoryReplay;
+pub(crate) use self::quota::Quotas;
 use crate::{
     error::BackendError,
     id::{KeyId, ServiceName},
