@@ -138,7 +138,7 @@ impl<'v> Guard<'v> {
             let answer = Ok(Claim::Forgotten);
             return Begun::Settled(settle(unclaimed, answer, clock.as_ref()));
         }
-        if !quotas.take(&unclaimed.claim(now)) {
+        if !quotas.has_room(&unclaimed.claim(now)) {
             let taken = format!("the key has its {} live claims", quotas.most);
             let answer = Err(BackendError::new("replay quota", taken));
             return Begun::Settled(settle(unclaimed, answer, clock.as_ref()));
@@ -146,8 +146,8 @@ impl<'v> Guard<'v> {
         match replay.as_ref() {
             Replay::Memory(memory) => {
                 let answer = memory.claim_now(&unclaimed.claim(now));
-                if !matches!(answer, Ok(Claim::First)) {
-                    quotas.give_back(&unclaimed.claim(now));
+                if let Ok(Claim::First) = answer {
+                    quotas.count(&unclaimed.claim(now));
                 }
                 Begun::Settled(settle(unclaimed, answer, clock.as_ref()))
             }
@@ -182,8 +182,8 @@ impl Claiming {
         let claim = self.unclaimed.claim(self.now);
         let answer = self.store.claim(&claim).await;
         // A store that did not answer may have kept it.
-        if let Ok(Claim::Forgotten | Claim::Seen | Claim::Stale) = answer {
-            self.quotas.give_back(&claim);
+        if let Ok(Claim::First) | Err(_) = answer {
+            self.quotas.count(&claim);
         }
         settle(self.unclaimed, answer, self.clock.as_ref())
     }

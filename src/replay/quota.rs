@@ -37,25 +37,20 @@ impl Quotas {
         Self { shards: Default::default(), most }
     }
 
-    /// Counts a claim, unless its key has as many as it may have.
+    /// Whether the key may have one more. Those that ask at the same time are all told so.
     #[inline]
-    pub(crate) fn take(&self, claim: &ReplayClaim<'_>) -> bool {
+    pub(crate) fn has_room(&self, claim: &ReplayClaim<'_>) -> bool {
         self.with(claim, |counts| {
-            let live: u64 = counts.buckets.iter().map(|count| u64::from(*count)).sum();
-            let takes = live < self.most;
-            if takes && let Some(count) = counts.bucket() {
-                *count = count.saturating_add(1);
-            }
-            takes
+            counts.buckets.iter().map(|count| u64::from(*count)).sum::<u64>() < self.most
         })
     }
 
-    /// Takes a claim that was counted back: the store did not keep it.
-    #[cold]
-    pub(crate) fn give_back(&self, claim: &ReplayClaim<'_>) {
+    /// Counts a claim that the store keeps.
+    #[inline]
+    pub(crate) fn count(&self, claim: &ReplayClaim<'_>) {
         self.with(claim, |counts| {
             if let Some(count) = counts.bucket() {
-                *count = count.saturating_sub(1);
+                *count = count.saturating_add(1);
             }
         });
     }
@@ -133,7 +128,13 @@ mod tests {
         }
 
         fn take(&self, key: &str, max_age: u64, now: u64) -> bool {
-            self.with(key, max_age, now, Quotas::take)
+            self.with(key, max_age, now, |quotas, claim| {
+                let takes = quotas.has_room(claim);
+                if takes {
+                    quotas.count(claim);
+                }
+                takes
+            })
         }
     }
 
@@ -142,8 +143,6 @@ mod tests {
         let world = World::new(3);
         assert_eq!([1, 2, 3, 4].map(|_| world.take("a", 300, 1_000)), [true, true, true, false]);
         assert!(world.take("b", 300, 1_000));
-        world.with("a", 300, 1_000, Quotas::give_back);
-        assert!(world.take("a", 300, 1_000) && !world.take("a", 300, 1_000));
     }
 
     /// Whatever comes when, no key ever has more live claims than it may have, and each gets some back

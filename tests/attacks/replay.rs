@@ -199,7 +199,11 @@ fn what_is_refused_after_its_proof_claims_nothing() {
 fn a_full_store_is_unavailable_and_forgets_nothing() {
     const CAPACITY: usize = 50;
     let world = World::with(single_use(), |builder| {
-        builder.key("spring", key("hmac1")).key("spring", key("gcm1")).replay_capacity(CAPACITY)
+        builder
+            .key("spring", key("hmac1"))
+            .key("spring", key("gcm1"))
+            .replay_capacity(CAPACITY)
+            .replay_per_key(2 * CAPACITY)
     });
     let used: Vec<_> = (0..CAPACITY).map(|_| sealed("hmac1")).collect();
     assert!(used.iter().all(|value| world.says(value) == "accepted"));
@@ -219,11 +223,29 @@ fn a_full_store_is_unavailable_and_forgets_nothing() {
 }
 
 #[test]
+fn one_caller_cannot_fill_the_store_for_all() {
+    let world = World::with(single_use(), |builder| {
+        builder.key("greedy", key("hmac1")).key("other", key("gcm1")).replay_capacity(20)
+    });
+    let mut says = Vec::new();
+    says.resize_with(30, || world.says(&sealed("hmac1")));
+    assert!(says[..10].iter().all(|said| *said == "accepted"), "{says:?}");
+    assert!(says[10..].iter().all(|said| *said == "unavailable"), "{says:?}");
+    for _ in 0..10 {
+        assert_eq!(world.says(&sealed("gcm1")), "accepted");
+    }
+}
+
+#[test]
 fn of_64_at_once_one_is_accepted() {
     const TASKS: usize = 64;
     let rounds = many(3_000, 300);
     let world = World::with(single_use(), |builder| {
-        builder.key("spring", key("hmac1")).key("spring", key("gcm1")).replay_capacity(rounds)
+        builder
+            .key("spring", key("hmac1"))
+            .key("spring", key("gcm1"))
+            .replay_capacity(rounds)
+            .replay_per_key(rounds)
     });
     let schemes = ["hmac1", "gcm1"].into_iter().cycle();
     let values: Vec<String> = schemes.take(rounds).map(sealed).collect();
