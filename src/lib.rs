@@ -61,6 +61,8 @@ mod request;
 mod scheme;
 mod secret;
 mod source;
+#[cfg(feature = "watch")]
+mod state;
 mod time;
 mod verifier;
 mod verify;

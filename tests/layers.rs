@@ -17,7 +17,7 @@ const LEVELS: [&[&str]; 15] = [
     &["conformance"],
     &["key", "policy"],
     &["issue", "source", "verify"],
-    &["registry"],
+    &["registry", "state"],
     &["verifier"],
     &["builder"],
     &["auth"],
@@ -116,7 +116,8 @@ fn the_core_knows_no_io() {
     sources(&root, &mut files);
     for file in files {
         let inside = file.strip_prefix(&root).unwrap();
-        let edge = ["cli", "config", "http", "source", "main.rs", "time.rs", "watch.rs"];
+        let edge =
+            ["cli", "config", "http", "source", "state.rs", "main.rs", "time.rs", "watch.rs"];
         if edge.iter().any(|edge| inside.starts_with(edge)) {
             continue;
         }

@@ -17,7 +17,7 @@
 use std::{
     hash::Hasher,
     sync::{
-        Mutex,
+        Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -35,6 +35,10 @@ pub struct MemoryReplay {
     /// The greatest time seen.
     clock: AtomicU64,
     capacity: usize,
+    /// What was issued until then may have been used before this memory began.
+    fence: UnixTime,
+    /// From then on nothing is remembered, and so nothing accepted.
+    until: AtomicU64,
 }
 
 impl MemoryReplay {
@@ -66,6 +70,8 @@ impl MemoryReplay {
             hasher: SipHasher13::new_with_key(key),
             clock: AtomicU64::new(0),
             capacity,
+            fence: UnixTime(0),
+            until: AtomicU64::new(u64::MAX),
         })
     }
 
@@ -102,6 +108,13 @@ impl MemoryReplay {
         if claim.is_stale_at(now) {
             return Ok(Claim::Stale);
         }
+        if claim.issued_at <= self.fence {
+            return Ok(Claim::Forgotten);
+        }
+        // Read under the lock too: once a shard was saved, nothing more is remembered in it.
+        if now.0 >= self.until.load(Ordering::Relaxed) {
+            return Err(BackendError::new("replay memory", "its state file is not kept"));
+        }
         let until = claim.remember_until(now).0;
         if until > UNTIL_MASK as u64 {
             return Err(BackendError::new("replay memory", "a claim is to be kept for ever"));
@@ -110,6 +123,95 @@ impl MemoryReplay {
             let full = format!("its room for {} live claims is taken", self.capacity);
             BackendError::new("replay memory", full)
         })
+    }
+
+    /// The greatest time that it has seen.
+    #[cfg(feature = "watch")]
+    pub(crate) fn clock(&self) -> UnixTime {
+        UnixTime(self.clock.load(Ordering::Relaxed))
+    }
+
+    /// Has seen this time.
+    #[cfg(feature = "watch")]
+    pub(crate) fn advance(&mut self, to: UnixTime) {
+        self.clock.fetch_max(to.0, Ordering::Relaxed);
+    }
+
+    /// Answers [`Claim::Forgotten`] to everything that was issued until then.
+    #[cfg(feature = "watch")]
+    pub(crate) fn fence(&mut self, until: UnixTime) {
+        self.fence = self.fence.max(until);
+    }
+
+    /// Remembers nothing from then on.
+    #[cfg(feature = "watch")]
+    pub(crate) fn keep_until(&self, until: UnixTime) {
+        self.until.store(until.0, Ordering::Relaxed);
+    }
+
+    /// Appends all that it knows:
+    ///
+    /// ```text
+    /// clock[8] key[16] fence[8] shards[4] *( slots[4] *( slot[16] ) )
+    /// ```
+    #[cfg(feature = "watch")]
+    pub(crate) fn save(&self, out: &mut Vec<u8>) {
+        let length = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
+        out.extend_from_slice(&self.clock().0.to_be_bytes());
+        out.extend_from_slice(&self.hasher.key());
+        out.extend_from_slice(&self.fence.0.to_be_bytes());
+        out.extend_from_slice(&length(self.shards.len()));
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let taken = shard.slots.iter().filter(|slot| **slot != 0);
+            out.extend_from_slice(&length(taken.clone().count()));
+            taken.for_each(|slot| out.extend_from_slice(&slot.to_be_bytes()));
+        }
+    }
+
+    /// Takes in what another has saved; `false` where it cannot, after which it knows nothing.
+    #[cfg(feature = "watch")]
+    pub(crate) fn restore(&mut self, saved: &[u8]) -> bool {
+        let restored = self.take_in(saved).is_some();
+        if !restored {
+            self.shards.iter_mut().for_each(|shard| {
+                let shard = shard.get_mut().unwrap_or_else(PoisonError::into_inner);
+                *shard = Shard::new(shard.most, shard.slots.len());
+            });
+        }
+        restored
+    }
+
+    #[cfg(feature = "watch")]
+    fn take_in(&mut self, saved: &[u8]) -> Option<()> {
+        let (clock, saved) = saved.split_first_chunk()?;
+        let (key, saved) = saved.split_first_chunk()?;
+        let (fence, saved) = saved.split_first_chunk()?;
+        let (shards, mut saved) = saved.split_first_chunk()?;
+        // Which shard a claim is in shows nowhere but in its place.
+        if u32::from_be_bytes(*shards) as usize != self.shards.len() {
+            return None;
+        }
+        for shard in &mut self.shards {
+            let shard = shard.get_mut().unwrap_or_else(PoisonError::into_inner);
+            let (length, rest) = saved.split_first_chunk()?;
+            saved = rest;
+            for _ in 0..u32::from_be_bytes(*length) {
+                let (slot, rest) = saved.split_first_chunk()?;
+                saved = rest;
+                let slot = u128::from_be_bytes(*slot);
+                let place = shard.find(slot >> UNTIL_BITS)?;
+                if slot == 0 || shard.taken >= shard.most || shard.slot(place) != 0 {
+                    return None;
+                }
+                shard.put(place, slot);
+                shard.taken += 1;
+            }
+        }
+        self.hasher = SipHasher13::new_with_key(key);
+        self.clock = AtomicU64::new(u64::from_be_bytes(*clock));
+        self.fence = UnixTime(u64::from_be_bytes(*fence));
+        saved.is_empty().then_some(())
     }
 
     /// 88 bits that stand for the claim, and what chooses its shard.

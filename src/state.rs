@@ -1,0 +1,276 @@
+//! What a replay memory leaves behind for the process after this one.
+//!
+//! ```text
+//! file = "keyscheme replay 1" LF ( alive / saved )
+//! alive = "alive" until[8]             ; while the process runs, written ahead again and again
+//! saved = "saved" memory sha256[32]    ; after it has ended in peace
+//! ```
+//!
+//! **The argument.** A claim is made only before `until` as it stands in the file. So after a crash no
+//! credential was accepted at or after `until`, and none that is issued later than 30 seconds after
+//! that can have been: everything else is fenced. After a peaceful end nothing was accepted after the
+//! memory was written. Whoever starts first makes the file say `alive` again, before anything is
+//! accepted, so that no state is ever used twice. A lock keeps two processes from one file.
+
+use std::{
+    fmt,
+    fs::{File, OpenOptions, rename},
+    io::{Error, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+
+use crate::{policy::MAX_FUTURE, replay::MemoryReplay, source::read_at_most, time::UnixTime};
+
+/// A state file that this process has for itself.
+pub(crate) struct StateFile {
+    path: PathBuf,
+    /// Held for as long as the process lives.
+    _lock: File,
+}
+
+/// What was found at the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// A process before this one has not ended in peace, or has left what cannot be used: what was
+    /// issued until then is fenced.
+    Crashed(UnixTime),
+    /// The memory of a process that has ended in peace.
+    Memory,
+    /// No file: nothing was ever remembered here, or somebody has taken it away.
+    Nothing,
+}
+
+impl StateFile {
+    /// Takes the file, and gives to `memory` what it says.
+    pub(crate) fn open(
+        path: &Path,
+        memory: &mut MemoryReplay,
+        now: UnixTime,
+    ) -> Result<(Self, Found), Error> {
+        let lock = private(&beside(path, ".lock"), false)?;
+        if lock.try_lock().is_err() {
+            return Err(Error::other("another process uses it: give each a file of its own"));
+        }
+        let state = Self { path: path.to_owned(), _lock: lock };
+        let found = match read_at_most(path, LONGEST) {
+            Ok(content) => state.found(content.expose(), memory, now),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Found::Nothing,
+            Err(error) => return Err(error),
+        };
+        if let Found::Crashed(until) = found {
+            memory.fence(until);
+        }
+        state.keep(memory, now)?;
+        Ok((state, found))
+    }
+
+    fn found(&self, content: &[u8], memory: &mut MemoryReplay, now: UnixTime) -> Found {
+        let unknown = Found::Crashed(now.plus(MAX_FUTURE));
+        let Some(state) = content.strip_prefix(HEADER) else { return unknown };
+        if let Some(until) = state.strip_prefix(ALIVE).and_then(|until| until.try_into().ok()) {
+            let until = UnixTime(u64::from_be_bytes(until));
+            let written = until.minus(LEASE);
+            // It cannot have gone on for longer than until now, unless the clock was set back.
+            let end = if now < written { until } else { until.min(now) };
+            memory.advance(written);
+            return Found::Crashed(end.plus(MAX_FUTURE));
+        }
+        let Some((saved, digest)) = state.split_last_chunk::<32>() else { return unknown };
+        let is_whole = <[u8; 32]>::from(Sha256::digest(saved)) == *digest;
+        let saved = saved.strip_prefix(SAVED).filter(|_| is_whole);
+        match saved.map(|saved| memory.restore(saved)) {
+            Some(true) => Found::Memory,
+            _ => unknown,
+        }
+    }
+
+    /// Says that this process is alive, and lets `memory` remember a little longer. To be called again
+    /// and again, a few seconds before the time is over.
+    pub(crate) fn keep(&self, memory: &MemoryReplay, now: UnixTime) -> Result<(), Error> {
+        let until = memory.clock().max(now).plus(LEASE);
+        self.write(&[HEADER, ALIVE, &until.0.to_be_bytes()])?;
+        memory.keep_until(until);
+        Ok(())
+    }
+
+    /// Lets `memory` remember nothing more, and writes what it knows.
+    pub(crate) fn close(&self, memory: &MemoryReplay) -> Result<(), Error> {
+        memory.keep_until(UnixTime(0));
+        let mut saved = SAVED.to_vec();
+        memory.save(&mut saved);
+        let digest = Sha256::digest(&saved);
+        self.write(&[HEADER, &saved, &digest])
+    }
+
+    /// As a whole or not at all, also where the power fails.
+    fn write(&self, parts: &[&[u8]]) -> Result<(), Error> {
+        let new = beside(&self.path, ".new");
+        let mut file = private(&new, true)?;
+        for part in parts {
+            file.write_all(part)?;
+        }
+        file.sync_all()?;
+        rename(&new, &self.path)?;
+        let directory = self.path.parent().filter(|path| !path.as_os_str().is_empty());
+        File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+    }
+}
+
+impl fmt::Debug for StateFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StateFile({})", self.path.display())
+    }
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+/// A file that others may not read.
+fn private(path: &Path, empty: bool) -> Result<File, Error> {
+    OpenOptions::new().write(true).create(true).truncate(empty).mode(0o600).open(path)
+}
+
+/// How long a process may go on after it has said that it is alive, in seconds.
+pub(crate) const LEASE: u64 = 20;
+const HEADER: &[u8] = b"keyscheme replay 1\n";
+const ALIVE: &[u8] = b"alive";
+const SAVED: &[u8] = b"saved";
+/// That of a hundred million claims.
+const LONGEST: usize = 2_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        id::{KeyId, ServiceName},
+        random::OsRandom,
+        replay::{Claim, ReplayClaim},
+    };
+
+    fn path(name: &str) -> PathBuf {
+        let name = format!("keyscheme-state-{name}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        for ending in ["", ".lock", ".new"] {
+            let _ = std::fs::remove_file(beside(&path, ending));
+        }
+        path
+    }
+
+    fn memory() -> MemoryReplay {
+        MemoryReplay::new(100, &OsRandom).unwrap()
+    }
+
+    fn open(path: &Path, now: u64) -> (MemoryReplay, StateFile, Found) {
+        let mut memory = memory();
+        let (state, found) = StateFile::open(path, &mut memory, UnixTime(now)).unwrap();
+        (memory, state, found)
+    }
+
+    fn claim(memory: &MemoryReplay, nonce: u8, issued_at: u64, now: u64) -> Option<Claim> {
+        let (service, key_id) = (ServiceName::new("stt").unwrap(), KeyId::new("k").unwrap());
+        let (issued_at, now) = (UnixTime(issued_at), UnixTime(now));
+        let (service, key_id, nonce) = (&service, &key_id, &[nonce][..]);
+        let claim = ReplayClaim { service, key_id, nonce, issued_at, max_age: 300, now };
+        memory.claim_now(&claim).ok()
+    }
+
+    #[test]
+    fn after_a_peaceful_end_everything_is_known() {
+        let path = path("peace");
+        let (memory, state, found) = open(&path, 1_000);
+        assert_eq!(found, Found::Nothing);
+        for nonce in 0..50 {
+            assert_eq!(claim(&memory, nonce, 1_000, 1_000), Some(Claim::First));
+        }
+        state.close(&memory).unwrap();
+        // Nothing that would not be known later.
+        assert_eq!(claim(&memory, 99, 1_000, 1_000), None);
+        drop(state);
+        let (memory, _state, found) = open(&path, 1_005);
+        assert_eq!(found, Found::Memory);
+        for nonce in 0..50 {
+            assert_eq!(claim(&memory, nonce, 1_000, 1_005), Some(Claim::Seen));
+        }
+        assert_eq!(claim(&memory, 50, 1_000, 1_005), Some(Claim::First));
+    }
+
+    #[test]
+    fn after_a_crash_what_may_have_been_used_is_fenced() {
+        let path = path("crash");
+        let (memory, state, _) = open(&path, 1_000);
+        assert_eq!(claim(&memory, 1, 1_019, 1_019), Some(Claim::First));
+        // It has not said again that it is alive.
+        assert_eq!(claim(&memory, 2, 1_020, 1_020), None);
+        state.keep(&memory, UnixTime(1_020)).unwrap();
+        assert_eq!(claim(&memory, 2, 1_020, 1_020), Some(Claim::First));
+        drop((memory, state));
+        let (memory, state, found) = open(&path, 1_025);
+        assert_eq!(found, Found::Crashed(UnixTime(1_055)));
+        assert_eq!(claim(&memory, 1, 1_019, 1_025), Some(Claim::Forgotten));
+        assert_eq!(claim(&memory, 3, 1_055, 1_026), Some(Claim::Forgotten));
+        assert_eq!(claim(&memory, 3, 1_056, 1_026), Some(Claim::First));
+        // The fence outlives a peaceful end.
+        state.close(&memory).unwrap();
+        drop(state);
+        let (memory, _state, found) = open(&path, 1_030);
+        assert_eq!(found, Found::Memory);
+        assert_eq!(claim(&memory, 1, 1_019, 1_030), Some(Claim::Forgotten));
+    }
+
+    #[test]
+    fn long_after_a_crash_nothing_fresh_is_fenced() {
+        let path = path("long");
+        drop(open(&path, 1_000));
+        let (memory, _state, found) = open(&path, 5_000);
+        assert_eq!(found, Found::Crashed(UnixTime(1_050)));
+        assert_eq!(claim(&memory, 1, 4_990, 5_000), Some(Claim::First));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_reopens_nothing() {
+        let path = path("back");
+        let (memory, state, _) = open(&path, 10_000);
+        assert_eq!(claim(&memory, 1, 10_000, 10_000), Some(Claim::First));
+        drop((memory, state));
+        let (memory, _state, found) = open(&path, 9_000);
+        assert_eq!(found, Found::Crashed(UnixTime(10_050)));
+        assert_eq!(claim(&memory, 1, 10_000, 9_990), Some(Claim::Forgotten));
+        assert_eq!(claim(&memory, 2, 9_000, 9_000), Some(Claim::Stale));
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_a_crash() {
+        let path = path("broken");
+        let (memory, state, _) = open(&path, 1_000);
+        assert_eq!(claim(&memory, 1, 1_000, 1_000), Some(Claim::First));
+        state.close(&memory).unwrap();
+        drop(state);
+        let saved = std::fs::read(&path).unwrap();
+        for at in 0..saved.len() {
+            let mut broken = saved.clone();
+            broken[at] ^= 1;
+            std::fs::write(&path, &broken).unwrap();
+            let (memory, _state, found) = open(&path, 1_001);
+            assert_eq!(found, Found::Crashed(UnixTime(1_031)), "byte {at}");
+            assert_eq!(claim(&memory, 1, 1_000, 1_001), Some(Claim::Forgotten));
+        }
+        for length in 0..saved.len() {
+            std::fs::write(&path, &saved[..length]).unwrap();
+            assert_eq!(open(&path, 1_001).2, Found::Crashed(UnixTime(1_031)), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn one_process_has_it_for_itself() {
+        let path = path("lock");
+        let (_, _state, _) = open(&path, 1_000);
+        let error = StateFile::open(&path, &mut memory(), UnixTime(1_000)).unwrap_err();
+        assert!(error.to_string().contains("another process"), "{error}");
+    }
+}
