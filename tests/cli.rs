@@ -42,6 +42,7 @@ fn every_command_has_help_with_an_example() {
         vec!["explain"],
         vec!["issue"],
         vec!["key", "new"],
+        vec!["rotate"],
         vec!["serve"],
         vec!["verify"],
     ] {

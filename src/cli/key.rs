@@ -54,10 +54,7 @@ impl New {
             .map_err(|error| Unusable(format!("--client {:?}: {error}", self.client)))?;
         let id = match self.id {
             Some(id) => id,
-            None => {
-                let stem: String = self.client.chars().take(KeyId::MAX - 5).collect();
-                format!("{stem}-{:04x}", u16::from_ne_bytes(random()?))
-            }
+            None => new_id(&self.client)?,
         };
         let id = KeyId::new(&id).map_err(|error| Unusable(format!("--id {id:?}: {error}")))?;
         let mut variables = Zeroizing::new(String::new());
@@ -93,8 +90,14 @@ impl New {
     }
 }
 
+/// The client's name and four random digits.
+pub(super) fn new_id(client: &str) -> Result<String, Unusable> {
+    let stem: String = client.chars().take(KeyId::MAX - 5).collect();
+    Ok(format!("{stem}-{:04x}", u16::from_ne_bytes(random()?)))
+}
+
 /// A new secret as its text, in the encoding that the field has where none is said.
-fn secret(field: &Field) -> Result<Zeroizing<String>, Unusable> {
+pub(super) fn secret(field: &Field) -> Result<Zeroizing<String>, Unusable> {
     let bytes = Zeroizing::new(random::<64>()?);
     let text = match field.encoding {
         // Text is itself the secret: as many of 64 characters as the field wants bytes.
@@ -108,7 +111,7 @@ fn secret(field: &Field) -> Result<Zeroizing<String>, Unusable> {
     text.ok_or_else(|| Unusable(format!("{} cannot be made here", field.name)))
 }
 
-fn random<const N: usize>() -> Result<[u8; N], Unusable> {
+pub(super) fn random<const N: usize>() -> Result<[u8; N], Unusable> {
     let mut bytes = [0; N];
     OsRandom.fill(&mut bytes)?;
     Ok(bytes)

@@ -6,6 +6,7 @@ mod explain;
 mod issue;
 mod key;
 mod log;
+mod rotate;
 mod serve;
 mod verify;
 
@@ -23,7 +24,7 @@ use keyscheme::{Clock, Config, ConfigError, Loader, ManualClock, Request, System
 
 /// API keys between services in one HTTP header, and a safe way from AES-ECB to modern schemes.
 ///
-/// Exit status: 0 done or accepted, 1 rejected, 2 unusable input or configuration.
+/// Exit status: 0 done or accepted, 1 rejected or not ready, 2 unusable input or configuration.
 #[derive(Parser)]
 #[command(version, max_term_width = 100, arg_required_else_help = true)]
 struct Arguments {
@@ -39,6 +40,7 @@ enum Command {
     Issue(issue::Issue),
     #[command(subcommand)]
     Key(key::Key),
+    Rotate(rotate::Rotate),
     Serve(serve::Serve),
     Verify(verify::Verify),
 }
@@ -48,7 +50,7 @@ enum Command {
 enum Status {
     /// Done, or accepted.
     Done = 0,
-    /// Rejected.
+    /// Rejected, or not ready.
     Rejected = 1,
     /// Unusable input or configuration, or trouble of our own.
     Unusable = 2,
@@ -85,6 +87,7 @@ pub(crate) fn run() -> ExitCode {
                 Command::Explain(explain) => explain.run(),
                 Command::Issue(issue) => issue.run().await,
                 Command::Key(key) => key.run(),
+                Command::Rotate(rotate) => rotate.run().await,
                 Command::Serve(serve) => serve.run().await,
                 Command::Verify(verify) => verify.run().await,
             }

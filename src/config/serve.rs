@@ -37,6 +37,11 @@ impl ServeConfig {
         self.proxy_token.is_some()
     }
 
+    /// The token itself, for who asks such a server.
+    pub fn proxy_token(&self) -> Option<&Secret> {
+        self.proxy_token.as_ref()
+    }
+
     /// Whether a proxy that has shown this as its token is one of ours. Without a token all are.
     pub fn knows_proxy(&self, shown: Presented<'_>) -> bool {
         match (&self.proxy_token, shown) {

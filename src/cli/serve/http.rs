@@ -6,7 +6,9 @@ use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::{
     Request, Response, StatusCode,
     body::{Bytes, Incoming},
+    header::{CONTENT_TYPE, HeaderValue},
 };
+use serde_json::json;
 
 use super::{
     Server,
@@ -38,13 +40,28 @@ pub(super) async fn respond(
         }
         return Ok(whole(plain(StatusCode::NOT_FOUND, "no such endpoint")));
     }
+    if path == "/keyz" && !server.judge.knows(request.headers()) {
+        return Ok(whole(plain(StatusCode::FORBIDDEN, "show X-Proxy-Token")));
+    }
     Ok(whole(match path {
         "/healthz" => plain(StatusCode::OK, "ok"),
+        "/keyz" => keys(server),
         "/readyz" if !server.ready.load(Ordering::Acquire) => not_ready("ending"),
         "/readyz" if !server.judge.auth.is_current() => not_ready("the configuration is stale"),
         "/readyz" => plain(StatusCode::OK, "ready"),
         _ => plain(StatusCode::NOT_FOUND, "no such endpoint"),
     }))
+}
+
+/// Which keys are loaded, for `keyscheme rotate`: ids and states, which are no secrets.
+fn keys(server: &Server) -> Response<Bytes> {
+    let keys: Vec<_> = server.judge.keys();
+    let keys = keys.into_iter().map(|(id, state)| json!({ "id": id, "state": state }));
+    let text = json!({ "keys": keys.collect::<Vec<_>>() }).to_string();
+    let mut response = Response::new(Bytes::from(text));
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    response
 }
 
 /// A body that the proxy has sent along.

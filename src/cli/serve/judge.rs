@@ -89,6 +89,13 @@ impl Judge {
         deny(refused.failure(), guard.rules(), ask.dialect)
     }
 
+    /// Ids and states of the keys that are loaded.
+    pub(super) fn keys(&self) -> Vec<(String, &'static str)> {
+        let verifier = self.auth.verifier();
+        let keys = verifier.snapshot().keys();
+        keys.map(|key| (key.id().to_string(), key.state().name())).collect()
+    }
+
     /// Whether a proxy has shown the token, where one is configured. Without one the address that
     /// is listened on keeps others away.
     pub(super) fn knows(&self, headers: &HeaderMap) -> bool {
