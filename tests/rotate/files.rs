@@ -19,7 +19,7 @@ fn a_dry_run_shows_what_would_be_done_and_does_nothing() {
     assert_eq!(world.everything(), before);
     assert_eq!(
         shown,
-        "--- keyscheme.toml\n+++ keyscheme.toml\n@@ -23,6 +23,12 @@\n scheme = \"hmac1\"\n \
+        "--- keyscheme.toml\n+++ keyscheme.toml\n@@ -24,6 +24,12 @@\n scheme = \"hmac1\"\n \
          secret = { env = \"SPRING_MAIN_SECRET\" }\n \n\
          +[[client.spring-main.key]]\n+id = \"spring-2\"\n+scheme = \"hmac1\"\n+state = \"staged\"\n\
          +secret = { file = \"spring-2\" }\n+\n [replay]\n kind = \"memory\"\n \
@@ -177,7 +177,7 @@ fn odd_bytes_stay() {
          secret = { file = \"spring-2\" }",
         "",
     );
-    let dates = "\nstate = \"verify-only\"\nnot-after = 2026-09-28T13:46:40Z";
+    let dates = "\nstate = \"verify-only\"\nnot-after = 2026-09-28T14:13:20Z";
     assert_eq!(replaced(&new, dates, ""), before);
     assert!(after.contains(OLD));
 }

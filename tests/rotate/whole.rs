@@ -68,15 +68,15 @@ fn a_rotation_from_end_to_end() {
     let (_server, address) = serve(&world);
     let said = world.steps(START + DAY, &["--server", &address, "--grace", "2d"]);
     assert!(said.starts_with("promoted: spring-2 of spring-main (hmac1) is active"), "{said}");
-    assert!(said.contains(&format!("{OLD} is verified until 2026-09-24T13:46:40Z")), "{said}");
-    assert!(said.contains(&format!("from 2026-09-24T13:46:40Z on:\n  {command}\n")), "{said}");
+    assert!(said.contains(&format!("{OLD} is verified until 2026-09-24T14:13:20Z")), "{said}");
+    assert!(said.contains(&format!("from 2026-09-24T14:13:20Z on:\n  {command}\n")), "{said}");
     let end = START + 3 * DAY;
     let promoted = replaced(&staged, "state = \"staged\"", "state = \"active\"");
     let promoted = replaced(
         &promoted,
         "id = \"spring-2026-11\"\nscheme = \"hmac1\"\n",
         "id = \"spring-2026-11\"\nscheme = \"hmac1\"\nstate = \"verify-only\"\n\
-         not-after = 2026-09-24T13:46:40Z\n",
+         not-after = 2026-09-24T14:13:20Z\n",
     );
     assert_eq!(world.text(), promoted);
     sent.push((START + DAY, world.issue(START + DAY)));
@@ -89,7 +89,7 @@ fn a_rotation_from_end_to_end() {
     assert_eq!(world.verify(end, &caller.issue(end)), "key-expired");
 
     // 3. Disabled, not a second before.
-    world.refuses(end - 1, &[], &format!("{OLD} is in use until 2026-09-24T13:46:40Z"));
+    world.refuses(end - 1, &[], &format!("{OLD} is in use until 2026-09-24T14:13:20Z"));
     let said = world.steps(end, &[]);
     let disabled = format!("disabled: {OLD} of spring-main (hmac1) is refused from now on");
     assert!(said.starts_with(&disabled) && said.contains("next: let every server load"), "{said}");
@@ -136,7 +136,10 @@ fn a_scheme_with_two_secrets_names_both() {
         (&["--secret", "api-key=b"], "write new-file:PATH, file:PATH, env:NAME"),
         (&["--secret", "api-key={ file = \"a\" }, x = 1"], "write new-file:PATH"),
         (&["--secret", "api-key=new-file:api"], "is there already"),
-        (&["--secret", "api-key=file:api", "--secret", "cipher-key=file:b"], "encoding"),
+        (
+            &["--secret", "api-key=file:api", "--secret", "cipher-key=file:b"],
+            "key[1].cipher-key: has 24 bytes",
+        ),
         (
             &["--secret", "api-key=file:api", "--secret", "cipher-key=file:a"],
             "holds the same bytes",

@@ -18,7 +18,7 @@ use std::{
     sync::Arc,
 };
 
-use keyscheme::{Config, Facts, KeyState, Loader, MAX_FUTURE, MaxAge, Rules};
+use keyscheme::{Config, ConfigError, Facts, KeyState, Loader, MAX_FUTURE, MaxAge, Mistake, Rules};
 use similar::TextDiff;
 
 use self::{
@@ -141,7 +141,7 @@ impl Rotate {
             reports: &reports,
         };
         let step = plan(&keys, now, &wish).map_err(|refusal| Trouble::Busy(refusal.to_string()))?;
-        let (changes, said) = self.changes(&step, &config, &secrets)?;
+        let (changes, said) = self.changes(&step, &keys, &config, &secrets)?;
         let text = edit::changed(&file.text, &self.client, &changes)
             .filter(|text| edit::is_exactly(&file.text, text, &self.client, &changes))
             .ok_or_else(|| {
@@ -152,7 +152,7 @@ impl Rotate {
             })?;
         // What is written is loaded by others later: it must be sound before.
         let loader = loader().source("file", secrets.source(&directory));
-        loader.parse(&text, directory).await.map_err(|error| at(&self.config, &error))?;
+        loader.parse(&text, directory).await.map_err(|error| unsound(&error))?;
         if self.dry_run {
             let name = self.config.display().to_string();
             let difference = TextDiff::from_lines(file.text.as_str(), text.as_str());
@@ -216,6 +216,7 @@ impl Rotate {
     fn changes(
         &self,
         step: &Step,
+        keys: &[Key],
         config: &Config,
         secrets: &Secrets,
     ) -> Result<(Vec<Change>, String), Unusable> {
@@ -232,7 +233,10 @@ impl Rotate {
                 let mut changes = vec![set(id, KeyState::Active, None)];
                 let mut said = format!("promoted: {id} {of} is active");
                 if let Some((old, until)) = old {
-                    changes.push(set(old, KeyState::VerifyOnly, Some(date(*until))));
+                    // A date that stays is left as it is written.
+                    let is_it = |key: &Key| key.id == *old && key.not_after == Some(*until);
+                    let not_after = Some(date(*until)).filter(|_| !keys.iter().any(is_it));
+                    changes.push(set(old, KeyState::VerifyOnly, not_after));
                     said +=
                         &format!("; {old} is verified until {}, and issues no more", date(*until));
                 }
@@ -283,6 +287,13 @@ impl Rotate {
             ),
         }
     }
+}
+
+/// What would be wrong with the new text. Nobody sees its lines.
+fn unsound(error: &ConfigError) -> Unusable {
+    let mistakes = error.mistakes().iter().cloned();
+    let mistakes = mistakes.map(|mistake| Mistake { position: None, ..mistake }.to_string());
+    Unusable(mistakes.collect::<Vec<_>>().join("\n"))
 }
 
 /// How long what was just sent may still be on its way, at least a minute.

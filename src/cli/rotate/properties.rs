@@ -128,6 +128,10 @@ impl World {
             ..Wish::default()
         };
         let Ok(step) = plan(&file, self.now, &wish) else { return };
+        let is_in_use =
+            |key: &Key| key.state == KeyState::VerifyOnly && is_verified(&file, &key.id, self.now);
+        let goes_on = !matches!(step, Step::Disable { .. });
+        assert!(!(goes_on && file.iter().any(is_in_use)), "{step:?} during another rotation");
         let mut next = file.clone();
         let mut set = |id: &str, state, until: Option<UnixTime>| {
             let key = next.iter_mut().find(|key| key.id == id).unwrap();
