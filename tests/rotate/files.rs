@@ -162,6 +162,17 @@ fn two_rotations_at_once_are_one() {
     world.steps(START, &STAGE);
 }
 
+/// What is to be typed next can be pasted, whatever the file is called.
+#[test]
+fn a_name_with_a_space_is_quoted() {
+    let world = World::new();
+    fs::rename(&world.file, world.directory.join("it's one.toml")).unwrap();
+    let base =
+        ["rotate", "--config", "it's one.toml", "--client", "spring-main", "--scheme", "hmac1"];
+    let said = world.run(&[&base[..], &STAGE].concat());
+    assert!(said.out.contains("--config 'it'\\''s one.toml' --client"), "{said:?}");
+}
+
 /// Bytes that no TOML writer would keep.
 #[test]
 fn odd_bytes_stay() {

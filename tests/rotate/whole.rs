@@ -88,7 +88,7 @@ fn a_rotation_from_end_to_end() {
     }
     assert_eq!(world.verify(end, &caller.issue(end)), "key-expired");
 
-    // 3. Disabled, not a second before.
+    // 3. Disabled: not a second before.
     world.refuses(end - 1, &[], &format!("{OLD} is in use until 2026-09-24T14:13:20Z"));
     let said = world.steps(end, &[]);
     let disabled = format!("disabled: {OLD} of spring-main (hmac1) is refused from now on");
@@ -114,6 +114,20 @@ fn an_old_key_that_nobody_sends_is_disabled_before_its_time() {
     assert!(said.starts_with(&format!("disabled: {OLD}")), "{said}");
     assert_eq!(world.verify(START + 5, &world.issue(START + 5)), "spring-2");
     world.refuses(START + 5, &["--unused"], "no key of this client and scheme is verify-only");
+}
+
+#[test]
+fn a_compromised_key_is_followed_at_once() {
+    let (world, caller) = (World::new(), World::new());
+    let scheme = "id = \"spring-2026-11\"\nscheme = \"hmac1\"\n";
+    let compromised = format!("{scheme}state = \"compromised\"\n");
+    fs::write(&world.file, replaced(&world.text(), scheme, &compromised)).unwrap();
+    world.stage("spring-2");
+    let said = world.steps(START, &["--loaded"]);
+    assert!(said.contains("next: let every server and caller load the file\n"), "{said}");
+    assert_eq!(world.verify(START, &world.issue(START)), "spring-2");
+    assert_eq!(world.verify(START, &caller.issue(START)), "key-disabled");
+    assert!(world.text().contains(&compromised));
 }
 
 /// The other secrets of a scheme, and references as they stand in a configuration.
@@ -173,4 +187,28 @@ fn a_new_key_is_named_after_its_client() {
     let id = said.strip_prefix("staged: spring-main-").unwrap().split(' ').next().unwrap();
     assert!(id.len() == 4 && id.bytes().all(|b| b.is_ascii_hexdigit()), "{said}");
     assert!(world.text().contains(&format!("id = \"spring-main-{id}\"")));
+}
+
+/// What docs/rotation.md says that there is, there is.
+#[test]
+fn the_procedure_names_options_that_exist() {
+    let world = World::new();
+    let help = world.run(&["rotate", "--help"]).out;
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/rotation.md");
+    let page = fs::read_to_string(page).unwrap();
+    let words = page.split(|c: char| !(c.is_ascii_lowercase() || c == '-'));
+    let options: Vec<&str> = words
+        .filter(|word| word.strip_prefix("--").is_some_and(|n| n.starts_with(|c| c != '-')))
+        .collect();
+    assert!(options.len() > 20, "{options:?}");
+    for option in options {
+        assert!(
+            help.contains(&format!("{option} <")) || help.contains(&format!("{option}\n")),
+            "{option}"
+        );
+    }
+    for option in help.split_whitespace().filter(|word| word.starts_with("--")) {
+        let known = ["--help", "--http", "--unix"].iter().any(|other| option.starts_with(other));
+        assert!(known || page.contains(option), "{option} is not in docs/rotation.md");
+    }
 }

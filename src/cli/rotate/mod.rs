@@ -265,7 +265,7 @@ impl Rotate {
 
     fn next(&self, step: &Step) -> String {
         let Self { config, client, scheme, .. } = self;
-        let config = config.display();
+        let config = shell_word(&config.display().to_string());
         let command =
             format!("keyscheme rotate --config {config} --client {client} --scheme {scheme}");
         match step {
@@ -306,6 +306,16 @@ fn least_grace(config: &Config, scheme: &str) -> u64 {
         Some(MaxAge::Unlimited) | None => None,
     });
     ages.max().unwrap_or_default().max(60)
+}
+
+/// A text as one word of a shell.
+fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "./_-".contains(c);
+    if text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }
 
 /// Seconds, from a number and its unit.

@@ -70,7 +70,6 @@ pub(super) enum Refusal {
     EndsFirst { id: String, until: UnixTime, old: UnixTime },
     InUse { id: String, until: UnixTime },
     Never { id: String, state: String, server: String },
-    NoActive,
     NoSuccessor { id: String },
     NotBegun,
     NotLoaded { id: String, server: String },
@@ -90,11 +89,10 @@ pub(super) fn plan(keys: &[Key], now: UnixTime, wish: &Wish<'_>) -> Result<Step,
     let (ended, in_use): (Vec<&Key>, Vec<&Key>) =
         of(KeyState::VerifyOnly).partition(|key| key.not_after.is_some_and(|until| now >= until));
     if wish.begin {
-        return match (staged.first(), in_use.first(), active) {
-            (_, Some(old), _) => Err(old.in_use()),
-            (Some(staged), ..) => Err(Refusal::Begun { id: staged.id.clone() }),
-            (.., None) => Err(Refusal::NoActive),
-            (.., Some(_)) => Ok(Step::Stage),
+        return match (in_use.first(), staged.first()) {
+            (Some(old), _) => Err(old.in_use()),
+            (None, Some(staged)) => Err(Refusal::Begun { id: staged.id.clone() }),
+            (None, None) => Ok(Step::Stage),
         };
     }
     if wish.unused && !in_use.is_empty() {
@@ -225,9 +223,6 @@ impl fmt::Display for Refusal {
             Self::Never { id, state, server } => write!(
                 f,
                 "{server} has loaded {id}, but as {state}; let it load this file, then try again"
-            ),
-            Self::NoActive => f.write_str(
-                "no key is active, so none can be followed; see keyscheme key new --help",
             ),
             Self::NoSuccessor { id } => write!(
                 f,

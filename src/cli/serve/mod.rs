@@ -38,9 +38,9 @@ use super::{
 ///
 /// nginx, Caddy, Traefik and Envoy ask before they pass a request on. docs/proxies has a configuration
 /// for each. It answers at /auth/nginx/SERVICE, /auth/caddy/SERVICE, /auth/traefik/SERVICE and below
-/// /auth/envoy/SERVICE, to gRPC calls of Envoy's ext_authz, and at /healthz, /readyz and
-/// /keyz (ids and states of the keys that it has loaded). It logs a line
-/// per decision to standard error, and ends on SIGTERM or Ctrl-C when the calls under way are answered.
+/// /auth/envoy/SERVICE, to gRPC calls of Envoy's ext_authz, and at /healthz, /readyz and /keyz (ids and
+/// states of the keys that it has loaded). It logs a line per decision to standard error, and ends on
+/// SIGTERM or Ctrl-C when the calls under way are answered.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   keyscheme serve --config keyscheme.toml
