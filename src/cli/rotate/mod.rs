@@ -12,6 +12,7 @@ mod plan;
 mod properties;
 mod secrets;
 mod servers;
+mod tree;
 
 use std::{
     path::{Path, PathBuf},
@@ -143,7 +144,7 @@ impl Rotate {
         let step = plan(&keys, now, &wish).map_err(|refusal| Trouble::Busy(refusal.to_string()))?;
         let (changes, said) = self.changes(&step, &keys, &config, &secrets)?;
         let text = edit::changed(&file.text, &self.client, &changes)
-            .filter(|text| edit::is_exactly(&file.text, text, &self.client, &changes))
+            .filter(|text| tree::is_exactly(&file.text, text, &self.client, &changes))
             .ok_or_else(|| {
                 let name = self.config.display();
                 Unusable(format!(

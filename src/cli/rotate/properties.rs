@@ -12,6 +12,7 @@ use proptest::{collection::vec, option, prelude::*};
 use super::{
     edit::{self, Change},
     plan::{Key, Refusal, Report, Step, Wish, plan},
+    tree::is_exactly,
 };
 
 /// What may happen. Times are in hours.
@@ -374,7 +375,7 @@ proptest! {
                 }
             };
             let new = edit::changed(&file, "c", &changes).unwrap();
-            prop_assert!(edit::is_exactly(&file, &new, "c", &changes));
+            prop_assert!(is_exactly(&file, &new, "c", &changes));
             for comment in ["# one", "# two", "# three", "# four", "# five", "# six"] {
                 prop_assert_eq!(new.matches(comment).count(), 1, "{}", new);
             }
