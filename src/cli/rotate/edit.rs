@@ -249,6 +249,8 @@ pub(super) fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::{super::tree::is_exactly, *};
 
     const SECRET: &str = "{ file = \"b\" }";
@@ -387,5 +389,76 @@ mod tests {
         }
         assert!(!is_exactly(text, text, "c", &changes));
         assert!(!is_exactly(text, "no toml", "c", &changes));
+    }
+
+    /// Whether `old` is `new` less some of its characters.
+    fn only_grew(old: &str, new: &str) -> bool {
+        let mut rest = new.chars();
+        old.chars().all(|c| rest.any(|other| other == c))
+    }
+
+    /// A record's fields in some order and with this between them.
+    fn record(id: &str, order: usize, between: &str) -> String {
+        let mut fields = [
+            format!("id = '{id}'"),
+            "scheme=\"hmac1\"".to_owned(),
+            "not-after = 2033-01-01T00:00:00+09:00".to_owned(),
+            "secret . env = \"[{#,'\"".to_owned(),
+        ];
+        fields.rotate_left(order % 4);
+        fields.swap(order / 4 % 4, order / 16 % 4);
+        fields.join(between)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// However it is written, what is meant is done, and the rest stays.
+        #[test]
+        fn any_notation_can_be_edited(
+            block in any::<bool>(),
+            orders in prop::array::uniform2(0..64_usize),
+            line in prop::sample::select(vec!["\n", "\r\n"]),
+            indent in prop::sample::select(vec!["", "  ", "\t"]),
+            comment in prop::sample::select(vec!["", " # }], [[x]] \"", "#,", " # '''"]),
+            gap in prop::sample::select(vec!["", " ", "\n", "\n# ,]\n", " # ]\n  # ,\n\n"]),
+            comma in any::<bool>(),
+            wide in any::<bool>(),
+            end in any::<bool>(),
+        ) {
+            let gap = gap.replace('\n', line);
+            let between = format!("{comment}{line}{indent}");
+            let records = ["older", "old"].into_iter().zip(orders);
+            let mut text = format!("# first{line}");
+            if block {
+                for (id, order) in records {
+                    let record = record(id, order, &between);
+                    text += &format!("{indent}[[client . 'c'.key]]{between}{record}{comment}{line}");
+                    text += &format!("{gap}{line}");
+                }
+            } else {
+                // TOML 1.1 lets tables in braces have lines.
+                let between = if wide { format!(",{between}") } else { ", ".to_owned() };
+                let records =
+                    records.map(|(id, order)| format!("{{ {} }}", record(id, order, &between)));
+                let records = records.collect::<Vec<_>>().join(&format!(",{gap}"));
+                let comma = if comma { format!("{gap},{gap}") } else { gap.clone() };
+                text += &format!("[client.c]{line}key = [{gap}{records}{comma}]{comment}{line}");
+            }
+            text += &format!("[client.d]{line}key = [{{ id = 'd' }}]");
+            if end {
+                text += line;
+            }
+            prop_assert!(DeTable::parse(&text).is_ok(), "{text}");
+            let staged = edited(&text, stage());
+            prop_assert!(only_grew(&text, &staged), "{text}\nbecame\n{staged}");
+            let retired = edited(&staged, retire());
+            let undone = retired.replace("2030-01-01T00:00:00Z", "2033-01-01T00:00:00+09:00");
+            prop_assert!(only_grew(&staged, &undone), "{staged}\nbecame\n{retired}");
+            if line == "\r\n" {
+                let ends = retired.matches("\r\n").count();
+                prop_assert_eq!(retired.matches('\n').count(), ends);
+            }
+        }
     }
 }
