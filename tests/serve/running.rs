@@ -168,3 +168,53 @@ fn help_shows_how_to_start_it() {
     assert!(help.contains("keyscheme serve --config keyscheme.toml"), "{help}");
     assert!(help.contains("--listen"), "{help}");
 }
+
+#[test]
+fn keys_change_under_a_running_server() {
+    let mut world = World::new("", &[]);
+    let file = world.file.clone();
+    let was = fs::read_to_string(&file).unwrap();
+    let value = world.credential("ecb0", "GET", "/", "");
+    let asks = |world: &World| world.about("nginx", "GET", "/", &[("X-API-KEY", &value)]).status;
+    assert_eq!(asks(&world), 200);
+    let started = Instant::now();
+    let replace = |text: &str| {
+        fs::write(file.with_extension("new"), text).unwrap();
+        fs::rename(file.with_extension("new"), &file).unwrap();
+    };
+    let disabled = was.replace("id = \"key-ecb0\"", "id = \"key-ecb0\"\nstate = \"disabled\"");
+    replace(&disabled);
+    while asks(&world) != 401 {
+        assert!(started.elapsed() < Duration::from_secs(2), "{}", world.server);
+        thread::sleep(Duration::from_millis(20));
+    }
+    // What cannot be used is logged, and changes nothing.
+    replace("nonsense");
+    world.server.announced("the configuration cannot be used");
+    assert_eq!(asks(&world), 401);
+    replace(&was);
+    let id = world.server.id().to_string();
+    assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
+    world.server.announced("reloaded");
+    assert_eq!(asks(&world), 200);
+}
+
+#[test]
+fn a_server_whose_configuration_is_stale_is_not_ready() {
+    let world = World::new("[reload]\nmax-stale = \"1s\"\n", &[]);
+    assert_eq!(world.ask("GET /readyz", &[], "").status, 200);
+    fs::remove_file(&world.file).unwrap();
+    let started = Instant::now();
+    loop {
+        let answer = world.ask("GET /readyz", &[], "");
+        if answer.status == 503 {
+            assert!(answer.body.contains("stale"), "{answer:?}");
+            break;
+        }
+        assert!(started.elapsed() < Duration::from_secs(5), "{}", world.server);
+        thread::sleep(Duration::from_millis(50));
+    }
+    // Who is known is known still.
+    let value = world.credential("ecb0", "GET", "/", "");
+    assert_eq!(world.about("nginx", "GET", "/", &[("X-API-KEY", &value)]).status, 200);
+}

@@ -66,6 +66,7 @@ pub const SECRETS: [(&str, &str); 6] = [
 pub struct World {
     pub server: Server,
     pub address: SocketAddr,
+    pub file: PathBuf,
     config: Config,
 }
 
@@ -97,7 +98,7 @@ impl World {
         let mut command = serve(&file, &["--listen", "127.0.0.1:0"]);
         let mut server = Server::start("keyscheme serve", command.args(arguments));
         let address = server.announced("listening on http://").parse().unwrap();
-        Self { server, address, config }
+        Self { server, address, file, config }
     }
 
     pub fn issuer(&self, scheme: &str) -> Issuer {
