@@ -13,6 +13,12 @@ use std::{
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 
+#[cfg(feature = "watch")]
+use {
+    crate::state::StateFile,
+    std::{io::Error, path::Path},
+};
+
 use crate::{
     error::{ConfigError, Mistake},
     time::UnixTime,
@@ -51,6 +57,25 @@ struct Shared {
     health: Mutex<Health>,
     /// Whether a credential named a key that is not known, and may be known elsewhere already.
     missed_key: AtomicBool,
+    #[cfg(feature = "watch")]
+    state: Option<StateFile>,
+}
+
+impl Shared {
+    fn new(verifier: Arc<Verifier>, origin: Option<Box<dyn Origin>>) -> Self {
+        let current_at = verifier.clock.now();
+        let health = Health { current_at, changes: 0, failures: 0, failure: None };
+        Self {
+            current: ArcSwap::new(verifier),
+            readings: AtomicU64::new(0),
+            latest: Mutex::default(),
+            origin,
+            health: Mutex::new(health),
+            missed_key: AtomicBool::new(false),
+            #[cfg(feature = "watch")]
+            state: None,
+        }
+    }
 }
 
 /// Where keys and policy come from, to be read again.
@@ -107,28 +132,56 @@ pub enum Reload {
 impl Authenticator {
     /// An authenticator with this verifier.
     pub fn new(verifier: impl Into<Arc<Verifier>>) -> Self {
-        Self::with(verifier.into(), None)
+        Self::with(Shared::new(verifier.into(), None))
     }
 
     /// One whose keys and policy can be read again.
     #[cfg(feature = "config")]
-    pub(crate) fn of(verifier: Verifier, origin: Box<dyn Origin>) -> Self {
-        Self::with(Arc::new(verifier), Some(origin))
+    pub(crate) fn of(verifier: Verifier, origin: Option<Box<dyn Origin>>) -> Self {
+        Self::with(Shared::new(Arc::new(verifier), origin))
     }
 
-    fn with(verifier: Arc<Verifier>, origin: Option<Box<dyn Origin>>) -> Self {
-        let health =
-            Health { current_at: verifier.clock.now(), changes: 0, failures: 0, failure: None };
-        Self {
-            shared: Arc::new(Shared {
-                current: ArcSwap::new(verifier),
-                readings: AtomicU64::new(0),
-                latest: Mutex::default(),
-                origin,
-                health: Mutex::new(health),
-                missed_key: AtomicBool::new(false),
-            }),
-        }
+    /// One that remembers what another process has left in a state file, and leaves its own there.
+    #[cfg(feature = "watch")]
+    pub(crate) fn with_state(
+        mut verifier: Verifier,
+        origin: Option<Box<dyn Origin>>,
+        path: &Path,
+    ) -> Result<Self, Error> {
+        let now = verifier.clock.now();
+        let Some(memory) = verifier.memory_mut() else {
+            return Err(Error::other("only the memory of this process has a state file"));
+        };
+        let (state, found) = StateFile::open(path, memory, now)?;
+        found.report();
+        let shared = Shared::new(Arc::new(verifier), origin);
+        Ok(Self::with(Shared { state: Some(state), ..shared }))
+    }
+
+    fn with(shared: Shared) -> Self {
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Says in the state file that this process is alive, where there is such a file. Without that,
+    /// nothing that is single use is accepted any more a few seconds later.
+    #[cfg(feature = "watch")]
+    pub(crate) fn keep_state(&self) -> Result<(), Error> {
+        let verifier = self.verifier();
+        let kept = self.shared.state.as_ref().zip(verifier.memory());
+        kept.map_or(Ok(()), |(state, memory)| state.keep(memory, self.now()))
+    }
+
+    /// Leaves what must be known by the process after this one, in the state file that the
+    /// configuration names. Nothing that is single use is accepted after that.
+    ///
+    /// # Errors
+    ///
+    /// Those of writing. The next process then finds what it finds after a crash.
+    #[cfg(feature = "watch")]
+    pub fn close(&self) -> Result<(), Error> {
+        let verifier = self.verifier();
+        let kept = self.shared.state.as_ref().zip(verifier.memory());
+        kept.map_or(Ok(()), |(state, memory)| state.close(memory))
     }
 
     /// The verifier of this moment. Use one for a request from start to end.

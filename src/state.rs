@@ -43,6 +43,26 @@ pub(crate) enum Found {
     Nothing,
 }
 
+impl Found {
+    /// Writes what it means.
+    pub(crate) fn report(self) {
+        match self {
+            Self::Crashed(until) => tracing::warn!(
+                target: "keyscheme",
+                %until,
+                "the replay memory of the process before is lost: single-use credentials that were \
+                 issued until then are refused"
+            ),
+            Self::Memory => {
+                tracing::info!(target: "keyscheme", "the replay memory of the process before is known");
+            }
+            Self::Nothing => {
+                tracing::info!(target: "keyscheme", "there is no replay memory of a process before");
+            }
+        }
+    }
+}
+
 impl StateFile {
     /// Takes the file, and gives to `memory` what it says.
     pub(crate) fn open(
@@ -136,7 +156,8 @@ fn private(path: &Path, empty: bool) -> Result<File, Error> {
     OpenOptions::new().write(true).create(true).truncate(empty).mode(0o600).open(path)
 }
 
-/// How long a process may go on after it has said that it is alive, in seconds.
+/// How long a process may go on after it has said that it is alive, in seconds. It says so twice in
+/// that time.
 pub(crate) const LEASE: u64 = 20;
 const HEADER: &[u8] = b"keyscheme replay 1\n";
 const ALIVE: &[u8] = b"alive";

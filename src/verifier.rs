@@ -63,6 +63,15 @@ impl Verifier {
         }
     }
 
+    /// The memory of this process, before anybody else has a hold on it.
+    #[cfg(feature = "watch")]
+    pub(crate) fn memory_mut(&mut self) -> Option<&mut MemoryReplay> {
+        match Arc::get_mut(&mut self.replay)? {
+            Replay::Memory(memory) => Some(memory),
+            Replay::Store(_) => None,
+        }
+    }
+
     /// This verifier in the place of `previous`: with its memory of what was used, and with fences
     /// around what a change of policy has made uncertain.
     pub(crate) fn in_place_of(mut self, previous: &Self, fences: &mut Fences) -> Self {

@@ -7,6 +7,7 @@ use tokio::{task::JoinHandle, time::sleep};
 use crate::{
     auth::{Authenticator, Reload},
     error::ConfigError,
+    state::LEASE,
 };
 
 impl Authenticator {
@@ -46,10 +47,15 @@ impl Drop for Watch {
 
 async fn watch(auth: Authenticator) {
     let settings = auth.reload_config();
-    let (mut refreshed, mut missed) = (Instant::now(), None::<Instant>);
+    let (mut refreshed, mut kept) = (Instant::now(), Instant::now());
+    let mut missed = None::<Instant>;
     let mut failure = None;
     loop {
         sleep(settings.interval).await;
+        if kept.elapsed() >= KEEP {
+            kept = Instant::now();
+            keep(auth.clone()).await;
+        }
         let may_be_early = missed.is_none_or(|at| at.elapsed() >= EARLIEST);
         let is_early = may_be_early && auth.has_missed_key();
         if is_early {
@@ -61,6 +67,18 @@ async fn watch(auth: Authenticator) {
         }
         let outcome = auth.reload_from(all).await;
         report(&outcome, &mut failure);
+    }
+}
+
+/// Writes the state file, where there is one, without holding others up.
+async fn keep(auth: Authenticator) {
+    let written = tokio::task::spawn_blocking(move || auth.keep_state()).await;
+    if let Ok(Err(error)) = written {
+        tracing::error!(
+            target: "keyscheme",
+            %error,
+            "the state file cannot be written: single-use credentials will be refused"
+        );
     }
 }
 
@@ -82,5 +100,7 @@ fn report(outcome: &Result<Reload, ConfigError>, last: &mut Option<ConfigError>)
     }
 }
 
+/// How often the state file is written: twice before what it says is over.
+const KEEP: Duration = Duration::from_secs(LEASE / 2);
 /// How long it takes at least from one early look to the next.
 const EARLIEST: Duration = Duration::from_secs(30);

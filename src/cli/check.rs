@@ -30,9 +30,18 @@ impl Check {
         }
         notes.extend(idle_keys(&config));
         if let Some(memory) = config.verifier().memory() {
+            let restart = match config.replay_state() {
+                None => {
+                    "A restart forgets them: what was sent just before can be sent once more while it \
+                     is fresh."
+                }
+                Some(_) => {
+                    "A restart knows them from the state file; after a crash, what may have been used \
+                     is refused for about a minute."
+                }
+            };
             notes.push(format!(
-                "replay is remembered in memory, up to {} live claims. A restart forgets them: what \
-                 was sent just before can be sent once more while it is fresh. Several replicas each \
+                "replay is remembered in memory, up to {} live claims. {restart} Several replicas each \
                  remember their own.",
                 memory.capacity()
             ));

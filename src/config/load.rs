@@ -19,7 +19,7 @@ use super::{
     walk::{Found, above},
 };
 use crate::{
-    auth::{Authenticator, ReloadConfig},
+    auth::{Authenticator, Origin, ReloadConfig},
     builder::{KeyConfig, VerifierBuilder},
     error::{ConfigError, Mistake},
     issue::Issuer,
@@ -43,6 +43,7 @@ pub struct Config {
     serve: ServeConfig,
     pub(super) reload: ReloadConfig,
     clock: Arc<dyn Clock>,
+    replay_state: Option<PathBuf>,
     /// Every file that had a part in it.
     pub(super) files: BTreeSet<PathBuf>,
     /// Whether it names secrets that are in no file, and so must be fetched to be known.
@@ -75,6 +76,11 @@ impl Config {
     /// The schemes that it knows.
     pub fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// Where the replay memory leaves what the next process must know, if anywhere.
+    pub fn replay_state(&self) -> Option<&Path> {
+        self.replay_state.as_deref()
     }
 
     /// What it says of the forward-auth server.
@@ -157,17 +163,26 @@ impl Authenticator {
     ///
     /// [`ConfigError`] with every mistake, each at its line and column.
     pub async fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
-        Config::load(path).await.map(Self::from)
+        Config::load(path).await?.try_into()
     }
 }
 
-impl From<Config> for Authenticator {
-    /// One that can be [reloaded](Self::reload), where the configuration was read from a file.
-    fn from(config: Config) -> Self {
-        let Config { verifier, origin, .. } = config;
-        match origin {
-            Some(origin) => Self::of(verifier, Box::new(origin)),
-            None => Self::new(verifier),
+impl TryFrom<Config> for Authenticator {
+    type Error = ConfigError;
+
+    /// One that can be [reloaded](Self::reload), where the configuration was read from a file, and that
+    /// remembers what the process before it has left in the state file, where there is one.
+    fn try_from(config: Config) -> Result<Self, ConfigError> {
+        let Config { verifier, origin, replay_state, .. } = config;
+        let origin = origin.map(|origin| Box::new(origin) as Box<dyn Origin>);
+        match replay_state {
+            #[cfg(feature = "watch")]
+            Some(path) => Self::with_state(verifier, origin, &path).map_err(|error| {
+                let problem = format!("{}: {error}", path.display());
+                let remedy = "name a file of its own that this process may write";
+                ConfigError::one(Mistake::new("replay.state", problem, remedy))
+            }),
+            _ => Ok(Self::of(verifier, origin)),
         }
     }
 }
@@ -294,6 +309,7 @@ impl Loader {
         };
         let in_files = secrets().filter(|name| name.source == "file");
         files.extend(in_files.map(|secret| directory.join(&secret.name)));
+        let replay_state = description.replay_state.as_ref().map(|name| directory.join(name));
         let has_others = secrets().any(|secret| !BUILT_IN.contains(&secret.source.as_str()));
         let env = match &description.dotenv {
             None => EnvSource::new(),
@@ -363,6 +379,7 @@ impl Loader {
             registry: self.registry,
             serve,
             reload: description.reload,
+            replay_state,
             clock: self.clock,
             files,
             has_others,

@@ -23,6 +23,7 @@ pub(super) struct Description {
     pub(super) keys: Vec<DescribedKey>,
     pub(super) replay_capacity: Option<usize>,
     pub(super) replay_per_key: Option<usize>,
+    pub(super) replay_state: Option<String>,
     pub(super) dotenv: Option<String>,
     pub(super) serve: DescribedServe,
     pub(super) reload: ReloadConfig,
@@ -68,6 +69,10 @@ pub(super) fn read<'t>(
         }
         description.replay_capacity = replay.count("capacity", found);
         description.replay_per_key = replay.count("per-key", found);
+        description.replay_state = replay.text("state", found).map(str::to_owned);
+        if cfg!(not(feature = "watch")) && description.replay_state.is_some() {
+            found.wrong("replay.state", "is not kept by this build", "add the feature watch");
+        }
         replay.finish(found, &[]);
     }
     if let Some(mut secrets) = root.table("secrets", found) {

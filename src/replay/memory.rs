@@ -14,10 +14,12 @@
 //! choose nonces that collide. By chance a new claim meets an equal fingerprint among the few slots
 //! that it probes with a probability below 2^-80, and is then refused, not accepted.
 
+#[cfg(feature = "watch")]
+use std::sync::PoisonError;
 use std::{
     hash::Hasher,
     sync::{
-        Mutex, PoisonError,
+        Mutex,
         atomic::{AtomicU64, Ordering},
     },
 };

@@ -218,3 +218,77 @@ fn a_server_whose_configuration_is_stale_is_not_ready() {
     let value = world.credential("ecb0", "GET", "/", "");
     assert_eq!(world.about("nginx", "GET", "/", &[("X-API-KEY", &value)]).status, 200);
 }
+
+/// How a server is started on a state file, with the clock of the machine or another.
+fn on_state(file: &std::path::Path, clock: Option<&str>) -> (Server, std::net::SocketAddr) {
+    let mut command = serve(file, &["--listen", "127.0.0.1:0"]);
+    if let Some(shift) = clock {
+        // Not its program, which would be killed in our place.
+        command.env("LD_PRELOAD", faketime().unwrap()).env("FAKETIME", shift);
+    }
+    let mut server = Server::start("keyscheme serve", &mut command);
+    let address = server.announced("listening on http://").parse().unwrap();
+    (server, address)
+}
+
+fn faketime() -> Option<std::path::PathBuf> {
+    let places = fs::read_dir("/usr/lib").ok()?.flatten();
+    places.map(|place| place.path().join("faketime/libfaketime.so.1")).find(|path| path.exists())
+}
+
+#[test]
+fn a_restart_reopens_nothing() {
+    let state = "[replay]\nstate = \"replay.state\"\n";
+    let mut world = World::new(state, &[]);
+    let file = world.file.clone();
+    let used = world.credential("hmac1", "GET", "/", "");
+    let asks = |world: &World, value: &str| {
+        let answer = world.about("caddy", "GET", "/", &[("X-API-KEY", value)]);
+        answer.status
+    };
+    assert_eq!((asks(&world, &used), asks(&world, &used)), (200, 401));
+    // In peace: everything is known, and nothing else refused.
+    terminate(&world.server);
+    assert_eq!(world.server.ended(Duration::from_secs(5)).code(), Some(0));
+    (world.server, world.address) = on_state(&file, None);
+    world.server.announced("the replay memory of the process before is known");
+    assert_eq!(asks(&world, &used), 401);
+    let fresh = world.credential("hmac1", "GET", "/", "");
+    assert_eq!((asks(&world, &fresh), asks(&world, &fresh)), (200, 401));
+    // Killed: what may have been used is not judged.
+    world.server.kill();
+    (world.server, world.address) = on_state(&file, None);
+    world.server.announced("is lost");
+    assert_eq!((asks(&world, &used), asks(&world, &fresh)), (503, 503));
+    assert_eq!(asks(&world, &world.credential("hmac1", "GET", "/", "")), 503);
+    let legacy = world.credential("ecb0", "GET", "/", "");
+    assert_eq!(asks(&world, &legacy), 200);
+    // Another process does not take the file away.
+    let output = serve(&file, &["--listen", "127.0.0.1:0"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("another process uses it"), "{said}");
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_clock_that_is_set_back_reopens_nothing() {
+    if faketime().is_none() {
+        assert!(std::env::var_os("KEYSCHEME_REQUIRE_PEERS").is_none(), "faketime is missing");
+        eprintln!("skipped: faketime is missing");
+        return;
+    }
+    let mut world = World::new("[replay]\nstate = \"replay.state\"\n", &[]);
+    let file = world.file.clone();
+    let used = world.credential("hmac1", "GET", "/", "");
+    let asks = |world: &World, value: &str| {
+        world.about("caddy", "GET", "/", &[("X-API-KEY", value)]).status
+    };
+    assert_eq!(asks(&world, &used), 200);
+    for end in ["-TERM", "-KILL"] {
+        let id = world.server.id().to_string();
+        Command::new("kill").args([end, &id]).status().unwrap();
+        world.server.ended(Duration::from_secs(5));
+        (world.server, world.address) = on_state(&file, Some("-25s"));
+        assert_ne!(asks(&world, &used), 200, "{end}");
+    }
+}

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use hyper::{HeaderMap, Response, StatusCode, body::Bytes};
 use keyscheme::{
-    Authenticator, BackendError, BodyState, Clock, Config, Failure, Guard, Presented, Refused,
-    Reject, Request, ServeConfig, SystemClock, UnixTime, Verified, Verifier,
+    Authenticator, BackendError, BodyState, Clock, Config, ConfigError, Failure, Guard, Presented,
+    Refused, Reject, Request, ServeConfig, SystemClock, UnixTime, Verified, Verifier,
     http::{Decision, DecisionLog, other_targets, presented},
 };
 
@@ -36,9 +36,10 @@ pub(super) enum Forwarded {
 type Passed = (Verified, Option<[u8; 32]>);
 
 impl Judge {
-    pub(super) fn new(config: Config, since: UnixTime) -> Self {
+    pub(super) fn new(config: Config, since: UnixTime) -> Result<Self, ConfigError> {
         let serve = config.serve().clone();
-        Self { auth: config.into(), config: serve, log: DecisionLog::default(), since }
+        let auth = config.try_into()?;
+        Ok(Self { auth, config: serve, log: DecisionLog::default(), since })
     }
 
     /// Answers a question. `body` is waited for after the head was accepted only, and only where the

@@ -70,9 +70,13 @@ impl Serve {
         let config = load(&self.config, Arc::new(SystemClock)).await?;
         let listen = listen::choose(self.listen, config.serve())?;
         let log = log::start(self.log);
+        if config.verifier().memory().is_some() && config.replay_state().is_none() {
+            let what = "a restart forgets which single-use credentials were used (replay.state)";
+            tracing::warn!(target: "keyscheme", "{what}");
+        }
         let listener = Listener::bind(&listen).await?;
         let server = Arc::new(Server {
-            judge: Judge::new(config, SystemClock.now()),
+            judge: Judge::new(config, SystemClock.now())?,
             ready: AtomicBool::new(true),
         });
         print(format_args!("listening on {}", listener.name()))?;
@@ -85,6 +89,9 @@ impl Serve {
         let drained = tokio::time::timeout(Duration::from_secs(self.drain), graceful.shutdown());
         let drained = drained.await.is_ok();
         server.judge.log.flush();
+        if let Err(error) = server.judge.auth.close() {
+            tracing::error!(target: "keyscheme", %error, "the state file cannot be written");
+        }
         if drained {
             tracing::info!(target: "keyscheme", "ended");
         } else {
