@@ -141,12 +141,39 @@ impl From<BackendError> for Failure {
 pub struct BackendError {
     what: &'static str,
     cause: Box<dyn Error + Send + Sync>,
+    remedy: Option<Cow<'static, str>>,
+    outage: bool,
 }
 
 impl BackendError {
     /// `what` names the part that failed; `cause` must not hold secret material.
     pub fn new(what: &'static str, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { what, cause: cause.into() }
+        Self { what, cause: cause.into(), remedy: None, outage: false }
+    }
+
+    /// Says what to do about it.
+    #[must_use]
+    pub fn with_remedy(mut self, remedy: impl Into<Cow<'static, str>>) -> Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+
+    /// Says that nothing else is to be had there now either: it is out of reach, or refuses us. While
+    /// a configuration is loaded, such a source is asked for nothing more.
+    #[must_use]
+    pub fn outage(mut self) -> Self {
+        self.outage = true;
+        self
+    }
+
+    /// What to do about it, where that is known.
+    pub fn remedy(&self) -> Option<&str> {
+        self.remedy.as_deref()
+    }
+
+    /// Whether nothing else is to be had there now either.
+    pub fn is_outage(&self) -> bool {
+        self.outage
     }
 }
 

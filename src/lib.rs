@@ -36,6 +36,8 @@
 //! | `axum` | [`Verified`] as an argument of axum's handlers |
 //! | `reqwest` | the client layer for requests of reqwest |
 //! | `watch` | [`Authenticator::watch`], on tokio |
+//! | `aws` | secrets in AWS Secrets Manager |
+//! | `vault` | secrets in HashiCorp Vault and OpenBao |
 //! | `cli` | what the program `keyscheme` needs |
 
 mod auth;
@@ -93,7 +95,7 @@ pub use self::{
         Payload, SealError, Sealing, SingleUse,
     },
     secret::Secret,
-    source::{EnvSource, FileSource, SecretRef, SecretSource},
+    source::{CredentialSource, EnvSource, Fetched, FileSource, SecretRef, SecretSource},
     time::{Clock, ManualClock, SystemClock, UnixTime},
     verifier::{Guard, Refused, Verifier},
     verify::{

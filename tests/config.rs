@@ -10,8 +10,8 @@ use std::{
 
 use async_trait::async_trait;
 use keyscheme::{
-    BackendError, Config, ConfigError, Loader, ManualClock, Presented, Request, Secret, SecretRef,
-    SecretSource, UnixTime,
+    BackendError, Config, ConfigError, Fetched, Loader, ManualClock, Presented, Request, Secret,
+    SecretRef, SecretSource, UnixTime,
 };
 
 /// Gives `bytes:N` as N bytes, different for every name.
@@ -20,13 +20,13 @@ struct Vault;
 
 #[async_trait]
 impl SecretSource for Vault {
-    async fn fetch(&self, name: &SecretRef) -> Result<Secret, BackendError> {
+    async fn fetch(&self, name: &SecretRef) -> Result<Fetched, BackendError> {
         let (seed, length) = name
             .name
             .split_once(':')
             .and_then(|(seed, length)| Some((seed, length.parse().ok()?)))
             .ok_or_else(|| BackendError::new("vault", "no such secret"))?;
-        Ok(Secret::from(seed.bytes().cycle().take(length).collect::<Vec<u8>>()))
+        Ok(Secret::from(seed.bytes().cycle().take(length).collect::<Vec<u8>>()).into())
     }
 }
 
@@ -333,7 +333,8 @@ fn every_mistake_is_named_with_its_place_and_remedy() {
             "environment: KEYSCHEME_NOT_SET is not set",
         ),
         ("vault = \"x:32\"", "file = \"no/such/file\"", "secret: secret file: "),
-        ("vault = \"x:32\"", "aws = \"x\"", "secret: names no source; say one of env, file, vault"),
+        ("vault = \"x:32\"", "gcp = \"x\"", "secret: names no source; say one of "),
+        ("vault = \"x:32\"", "gcp = \"x\"", "credential, env, file, vault"),
         (
             "vault = \"x:32\"",
             "vault = \"x:32\", env = \"X\"",

@@ -19,8 +19,8 @@ use std::{
 
 use async_trait::async_trait;
 use keyscheme::{
-    BackendError, Checked, Claim, Config, Facts, Issuer, Loader, ManualClock, Random, Registry,
-    Reject, Request, Secret, SecretRef, SecretSource, Snapshot, UnixTime,
+    BackendError, Checked, Claim, Config, Facts, Fetched, Issuer, Loader, ManualClock, Random,
+    Registry, Reject, Request, Secret, SecretRef, SecretSource, Snapshot, UnixTime,
 };
 
 pub const SERVICE: &str = "stt";
@@ -81,7 +81,7 @@ struct Fixed;
 
 #[async_trait]
 impl SecretSource for Fixed {
-    async fn fetch(&self, secret: &SecretRef) -> Result<Secret, BackendError> {
+    async fn fetch(&self, secret: &SecretRef) -> Result<Fetched, BackendError> {
         let digits = secret.name.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
         let length: usize = digits.parse().map_err(|error| BackendError::new("fixed", error))?;
         if length > 1000 {
@@ -93,7 +93,7 @@ impl SecretSource for Fixed {
             state = step(state, 0);
             b"0123456789abcdef"[(state >> 60) as usize]
         });
-        Ok(Secret::from(text.collect::<Vec<_>>()))
+        Ok(Secret::from(text.collect::<Vec<_>>()).into())
     }
 }
 

@@ -11,10 +11,12 @@ use sha2::{Digest, Sha256};
 use toml::de::DeTable;
 
 use super::{
+    fetch::Fetcher,
     lines::Lines,
+    managers::MANAGERS,
     origin::FileOrigin,
     read::{DescribedKey, Description, read},
-    secret::DescribedSecret,
+    secret::{KnownSource, SourceKind},
     serve::{DescribedServe, ServeConfig},
     walk::{Found, above},
 };
@@ -28,8 +30,7 @@ use crate::{
     registry::{Registry, unknown_scheme},
     replay::ReplayStore,
     scheme::KeyScheme,
-    secret::Secret,
-    source::{EnvSource, FileSource, SecretSource, read_at_most},
+    source::{CredentialSource, EnvSource, FileSource, SecretSource, read_at_most},
     time::{Clock, SystemClock},
     verifier::Verifier,
 };
@@ -203,7 +204,9 @@ impl Default for Loader {
 }
 
 impl Loader {
-    /// A loader that knows the built-in schemes, `env` and `file`.
+    /// A loader that knows the built-in schemes, the sources `credential`, `env` and `file`, and with
+    /// the features of their names `aws` and `vault`. These two need a tokio runtime with its drivers
+    /// enabled.
     pub fn new() -> Self {
         Self {
             registry: Registry::default(),
@@ -227,7 +230,8 @@ impl Loader {
         self
     }
 
-    /// Fetches secrets that are written `{ name = "…" }` from this source.
+    /// Fetches secrets that are written `{ name = "…" }` from this source, also where a built-in one
+    /// has the name.
     #[must_use]
     pub fn source(mut self, name: impl Into<String>, source: Arc<dyn SecretSource>) -> Self {
         self.sources.push((name.into(), source));
@@ -284,13 +288,25 @@ impl Loader {
             mistake.position = error.span().map(|span| lines.position(span.start));
             found.mistakes.push(mistake);
         }
-        let others = self.sources.iter().map(|(name, _)| name.as_str());
-        let others = others.filter(|name| !BUILT_IN.contains(name));
-        let names: Vec<&str> = BUILT_IN.into_iter().chain(others).collect();
-        let description = read(table.get_ref(), &self.registry, &names, &mut found);
+        let sources = self.known_sources();
+        let description = read(table.get_ref(), &self.registry, &sources, &mut found);
         let mut config = self.build(&lines, description, directory, found).await?;
         config.digest = digest_of(text, &config.keys);
         Ok(config)
+    }
+
+    /// The places that secrets can come from, in alphabetical order.
+    fn known_sources(&self) -> Vec<KnownSource<'_>> {
+        let registered = self.sources.iter().map(|(name, source)| KnownSource {
+            name,
+            options: source.options(),
+            kind: SourceKind::Plain,
+        });
+        let mut known: Vec<_> = registered.chain(BUILT_IN).chain(MANAGERS).collect();
+        // Of two with one name the first stays.
+        known.sort_by_key(|source| source.name);
+        known.dedup_by_key(|source| source.name);
+        known
     }
 
     async fn build(
@@ -310,7 +326,7 @@ impl Loader {
         let in_files = secrets().filter(|name| name.source == "file");
         files.extend(in_files.map(|secret| directory.join(&secret.name)));
         let replay_state = description.replay_state.as_ref().map(|name| directory.join(name));
-        let has_others = secrets().any(|secret| !BUILT_IN.contains(&secret.source.as_str()));
+        let has_others = secrets().any(|secret| !["env", "file"].contains(&secret.source.as_str()));
         let env = match &description.dotenv {
             None => EnvSource::new(),
             Some(name) => {
@@ -324,13 +340,22 @@ impl Loader {
                 EnvSource::with_dotenv(path.display().to_string(), variables)
             }
         };
+        self.sources.push(("credential".to_owned(), Arc::new(CredentialSource)));
         self.sources.push(("env".to_owned(), Arc::new(env)));
-        self.sources.push(("file".to_owned(), Arc::new(FileSource::below(directory))));
+        self.sources.push(("file".to_owned(), Arc::new(FileSource::below(&directory))));
+        let mut fetcher = Fetcher::new(self.sources);
+        if !dotenv {
+            fetcher.silence("env");
+        }
+        let named = description.named_sources();
+        let managers = description.managers;
+        let managers = managers.open(&named, &directory, &mut fetcher, &mut found).await;
         let mut keys = Vec::new();
         for key in description.keys {
-            keys.push(self.with_secrets(key, dotenv, &mut found).await);
+            keys.push(with_secrets(key, &mut fetcher, &mut found).await);
         }
-        let serve = self.with_token(description.serve, dotenv, &mut found).await;
+        let serve = with_token(description.serve, &mut fetcher, &mut found).await;
+        managers.close().await;
         let mut builder =
             VerifierBuilder::new().registry(self.registry.clone()).clock(Arc::clone(&self.clock));
         if let Some(capacity) = description.replay_capacity {
@@ -388,89 +413,43 @@ impl Loader {
         });
         ConfigError::unless(mistakes, config)
     }
+}
 
-    /// A key with its secrets fetched and decoded. `dotenv` is whether a `.env` file that is named could
-    /// be read.
-    async fn with_secrets(
-        &self,
-        key: DescribedKey,
-        dotenv: bool,
-        found: &mut Found,
-    ) -> (String, KeyConfig) {
-        let DescribedKey { client, mut config, secrets } = key;
-        for described in secrets {
-            if let Some(secret) = self.fetch(&described, dotenv, found).await {
-                config.material = config.material.with(described.field.name, secret);
-            }
+/// A key with its secrets fetched and decoded.
+async fn with_secrets(
+    key: DescribedKey,
+    fetcher: &mut Fetcher,
+    found: &mut Found,
+) -> (String, KeyConfig) {
+    let DescribedKey { client, mut config, secrets } = key;
+    for described in secrets {
+        if let Some(secret) = fetcher.fetch(&described, found).await {
+            config.material = config.material.with(described.field.name, secret);
         }
-        (client, config)
     }
+    (client, config)
+}
 
-    /// What the proxies must show, and everything else that the server is told.
-    async fn with_token(
-        &self,
-        serve: DescribedServe,
-        dotenv: bool,
-        found: &mut Found,
-    ) -> ServeConfig {
-        let DescribedServe { mut config, token } = serve;
-        let Some(described) = token else { return config };
-        let Some(secret) = self.fetch(&described, dotenv, found).await else { return config };
-        let visible = secret.expose().iter().all(u8::is_ascii_graphic);
-        if !visible {
-            let remedy = "a header carries it: use letters, digits and signs only";
-            found.wrong(&described.path, "holds other bytes than visible ASCII", remedy);
-        }
-        let material = Material::new().with(described.field.name, secret.clone());
-        if let Err(error) = material.get(described.field) {
-            found.wrong(&described.path, error.problem, &error.remedy);
-        }
-        config.proxy_token = Some(secret);
-        config
+/// What the proxies must show, and everything else that the server is told.
+async fn with_token(
+    serve: DescribedServe,
+    fetcher: &mut Fetcher,
+    found: &mut Found,
+) -> ServeConfig {
+    let DescribedServe { mut config, token } = serve;
+    let Some(described) = token else { return config };
+    let Some(secret) = fetcher.fetch(&described, found).await else { return config };
+    let visible = secret.expose().iter().all(u8::is_ascii_graphic);
+    if !visible {
+        let remedy = "a header carries it: use letters, digits and signs only";
+        found.wrong(&described.path, "holds other bytes than visible ASCII", remedy);
     }
-
-    /// One secret, decoded.
-    async fn fetch(
-        &self,
-        described: &DescribedSecret,
-        dotenv: bool,
-        found: &mut Found,
-    ) -> Option<Secret> {
-        let DescribedSecret { path, field, encoding, name } = described;
-        let (_, source) = self.sources.iter().find(|(known, _)| *known == name.source)?;
-        let text = match source.fetch(name).await {
-            Ok(text) => text,
-            // Nothing of a `.env` file that could not be read is missing for a reason of its own.
-            Err(_) if name.source == "env" && !dotenv => return None,
-            Err(error) => {
-                let remedy = match name.source.as_str() {
-                    "env" => "set it, or name the variable that is meant",
-                    _ => "make it readable, or name the one that is meant",
-                };
-                found.wrong(path, error.to_string(), remedy);
-                return None;
-            }
-        };
-        match encoding.decode(text.expose()) {
-            Ok(bytes) => match field.misread(text.expose(), &bytes) {
-                None => return Some(bytes),
-                Some(meant) => {
-                    let problem = format!("has {} bytes, read as {}", bytes.len(), encoding.name());
-                    let remedy = format!(
-                        "give {}; likely cause: it is {1}: say encoding = \"{1}\"",
-                        field.lengths,
-                        meant.name()
-                    );
-                    found.wrong(path, problem, &remedy);
-                }
-            },
-            Err(error) => {
-                let remedy = "mend it, or say its encoding: utf8, hex, base64 or base64url";
-                found.wrong(path, error.to_string(), remedy);
-            }
-        }
-        None
+    let material = Material::new().with(described.field.name, secret.clone());
+    if let Err(error) = material.get(described.field) {
+        found.wrong(&described.path, error.problem, &error.remedy);
     }
+    config.proxy_token = Some(secret);
+    config
 }
 
 /// A hash of everything that a verifier is made of. It is as good as the secrets for who wants to try
@@ -485,7 +464,11 @@ fn digest_of(text: &str, keys: &[(String, KeyConfig)]) -> [u8; 32] {
 }
 
 /// The sources that are always there; a registered one of the same name takes the place.
-const BUILT_IN: [&str; 2] = ["env", "file"];
+const BUILT_IN: [KnownSource<'_>; 3] = [
+    KnownSource { name: "credential", options: &[], kind: SourceKind::Plain },
+    KnownSource { name: "env", options: &[], kind: SourceKind::Plain },
+    KnownSource { name: "file", options: &[], kind: SourceKind::Plain },
+];
 
 /// What a mistake of syntax is in.
 const SYNTAX: &str = "TOML";

@@ -4,12 +4,14 @@
 //! at its line and column:
 //!
 //! ```text
-//! text -> tables (toml) -> descriptions (read) -> secrets fetched (load) -> validated (builder)
+//! text -> tables (toml) -> descriptions (read) -> secrets fetched (fetch) -> validated (builder)
 //! ```
 
 mod dotenv;
+mod fetch;
 mod lines;
 mod load;
+mod managers;
 mod origin;
 mod read;
 mod reload;

@@ -1,9 +1,12 @@
 //! The schema: which tables there are, and what they describe.
 
+use std::collections::HashSet;
+
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    secret::{DescribedSecret, secret},
+    managers::DescribedManagers,
+    secret::{DescribedSecret, KnownSource, secret},
     serve::DescribedServe,
     walk::{Found, Table, kind},
 };
@@ -25,8 +28,17 @@ pub(super) struct Description {
     pub(super) replay_per_key: Option<usize>,
     pub(super) replay_state: Option<String>,
     pub(super) dotenv: Option<String>,
+    pub(super) managers: DescribedManagers,
     pub(super) serve: DescribedServe,
     pub(super) reload: ReloadConfig,
+}
+
+impl Description {
+    /// The sources that some secret is in.
+    pub(super) fn named_sources(&self) -> HashSet<String> {
+        let secrets = self.keys.iter().flat_map(|key| &key.secrets).chain(&self.serve.token);
+        secrets.map(|secret| secret.name.source.clone()).collect()
+    }
 }
 
 #[derive(Debug)]
@@ -36,11 +48,11 @@ pub(super) struct DescribedKey {
     pub(super) secrets: Vec<DescribedSecret>,
 }
 
-/// Reads a whole file. `sources` are the names of the places that secrets come from.
+/// Reads a whole file. `sources` are the places that secrets come from.
 pub(super) fn read<'t>(
     table: &'t DeTable<'t>,
     registry: &Registry,
-    sources: &[&str],
+    sources: &[KnownSource<'_>],
     found: &mut Found,
 ) -> Description {
     let mut root = Table::new(String::new(), table, found);
@@ -77,6 +89,7 @@ pub(super) fn read<'t>(
     }
     if let Some(mut secrets) = root.table("secrets", found) {
         description.dotenv = secrets.text("dotenv", found).map(str::to_owned);
+        description.managers = super::managers::read(&mut secrets, sources, found);
         secrets.finish(found, &[]);
     }
     if let Some(reload) = root.table("reload", found) {
@@ -141,7 +154,7 @@ fn client(
     name: &str,
     mut table: Table<'_>,
     registry: &Registry,
-    sources: &[&str],
+    sources: &[KnownSource<'_>],
     found: &mut Found,
     keys: &mut Vec<DescribedKey>,
 ) {
@@ -173,7 +186,7 @@ fn key(
     client: &str,
     mut table: Table<'_>,
     registry: &Registry,
-    sources: &[&str],
+    sources: &[KnownSource<'_>],
     found: &mut Found,
 ) -> DescribedKey {
     let mut config = KeyConfig::new("", "", Material::new());

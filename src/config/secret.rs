@@ -8,16 +8,36 @@ use crate::{encoding::Encoding, material::Field, registry::nearest, source::Secr
 pub(super) struct DescribedSecret {
     pub(super) path: String,
     pub(super) field: &'static Field,
-    pub(super) encoding: Encoding,
+    /// Where none is said, the field has one.
+    pub(super) encoding: Option<Encoding>,
     pub(super) name: SecretRef,
 }
+
+/// A place that secrets can come from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KnownSource<'s> {
+    pub(super) name: &'s str,
+    pub(super) options: &'s [&'static str],
+    pub(super) kind: SourceKind,
+}
+
+/// What is known of a place that secrets can come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SourceKind {
+    /// A secret manager, with a table of its own. The feature of its name adds it to a build.
+    Manager { is_built: bool },
+    /// Ready to be asked.
+    Plain,
+}
+
+const MISSING: SourceKind = SourceKind::Manager { is_built: false };
 
 /// A reference such as `{ env = "SALT", encoding = "hex" }`.
 pub(super) fn secret(
     key: &mut Table<'_>,
     path: String,
     field: &'static Field,
-    sources: &[&str],
+    sources: &[KnownSource<'_>],
     found: &mut Found,
 ) -> Option<DescribedSecret> {
     let mut table = key.table(field.name, found).or_else(|| {
@@ -28,10 +48,10 @@ pub(super) fn secret(
                 .to_owned();
         None
     })?;
-    let mut encoding = field.encoding;
+    let mut encoding = None;
     if let Some(name) = table.text("encoding", found) {
         match Encoding::ALL.into_iter().find(|known| known.name() == name) {
-            Some(known) => encoding = known,
+            Some(known) => encoding = Some(known),
             None => {
                 let names = Encoding::ALL.map(Encoding::name);
                 let remedy = match nearest(name, names.into_iter()) {
@@ -43,24 +63,55 @@ pub(super) fn secret(
             }
         }
     }
-    let named: Vec<_> = sources.iter().filter(|source| table.has(source)).copied().collect();
+    let named: Vec<_> = sources.iter().filter(|source| table.has(source.name)).collect();
     let name = match named.as_slice() {
-        [source] => table
-            .text(source, found)
-            .map(|name| SecretRef { source: (*source).to_owned(), name: name.to_owned() }),
+        [source] => reference(&mut table, source, found),
         [] => {
-            let remedy = format!("say one of {}", sources.join(", "));
+            let built = sources.iter().filter(|source| source.kind != MISSING);
+            let names: Vec<_> = built.map(|source| source.name).collect();
+            let remedy = format!("say one of {}", names.join(", "));
             found.wrong(&path, "names no source", &remedy);
+            let options = sources.iter().flat_map(|source| source.options);
+            options.for_each(|option| drop(table.word(option, found)));
             None
         }
         [_, _, ..] => {
-            found.wrong(&path, format!("names {}", named.join(" and ")), "keep one of them");
+            let names: Vec<_> = named.iter().map(|source| source.name).collect();
+            found.wrong(&path, format!("names {}", names.join(" and ")), "keep one of them");
             for source in named {
-                table.text(source, found);
+                reference(&mut table, source, &mut Found::default());
             }
             None
         }
     };
-    table.finish(found, sources);
+    let names: Vec<_> = sources.iter().map(|source| source.name).collect();
+    table.finish(found, &names);
     Some(DescribedSecret { path, field, encoding, name: name? })
+}
+
+/// The secret's name there, and the options of this source.
+fn reference(
+    table: &mut Table<'_>,
+    source: &KnownSource<'_>,
+    found: &mut Found,
+) -> Option<SecretRef> {
+    let name = table.text(source.name, found);
+    let mut reference = SecretRef::new(source.name, name.unwrap_or_default());
+    for option in source.options {
+        if let Some(value) = table.word(option, found) {
+            reference = reference.with(*option, value);
+        }
+    }
+    if source.kind == MISSING {
+        not_built(&table.path, source.name, found);
+        return None;
+    }
+    name.map(|_| reference)
+}
+
+/// Says that this build cannot use a secret manager.
+pub(super) fn not_built(path: &str, source: &str, found: &mut Found) {
+    let remedy =
+        format!("build with the feature {source}: --features cli,{source} for the program");
+    found.wrong(path, format!("this build has no {source}"), &remedy);
 }

@@ -3,7 +3,7 @@
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 
 use super::{
-    secret::{DescribedSecret, secret},
+    secret::{DescribedSecret, KnownSource, secret},
     walk::{Found, Table},
 };
 use crate::{
@@ -140,7 +140,7 @@ pub(super) struct DescribedServe {
 pub(super) fn read(
     mut table: Table<'_>,
     services: &[ServiceConfig],
-    sources: &[&str],
+    sources: &[KnownSource<'_>],
     found: &mut Found,
 ) -> DescribedServe {
     let mut serve = DescribedServe::default();

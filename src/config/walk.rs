@@ -117,6 +117,14 @@ impl<'t> Table<'t> {
         self.typed(name, found, "write a string in quotes", DeValue::as_str)
     }
 
+    /// A string, or a number as it stands there.
+    pub(super) fn word(&mut self, name: &str, found: &mut Found) -> Option<String> {
+        self.typed(name, found, "write a string in quotes", |value| {
+            let number = value.as_integer().map(ToString::to_string);
+            number.or_else(|| value.as_str().map(str::to_owned))
+        })
+    }
+
     pub(super) fn flag(&mut self, name: &str, found: &mut Found) -> Option<bool> {
         self.typed(name, found, "write true or false", DeValue::as_bool)
     }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, ffi::OsString};
 
 use async_trait::async_trait;
 
-use super::{SecretRef, SecretSource};
+use super::{Fetched, SecretRef, SecretSource};
 use crate::{error::BackendError, secret::Secret};
 
 /// The environment of this process. A variable of the process wins over the `.env` file.
@@ -33,16 +33,17 @@ impl EnvSource {
 
 #[async_trait]
 impl SecretSource for EnvSource {
-    async fn fetch(&self, secret: &SecretRef) -> Result<Secret, BackendError> {
+    async fn fetch(&self, secret: &SecretRef) -> Result<Fetched, BackendError> {
         if let Some(value) = std::env::var_os(&secret.name) {
-            return Ok(Secret::from(OsString::into_encoded_bytes(value)));
+            return Ok(Secret::from(OsString::into_encoded_bytes(value)).into());
         }
-        self.dotenv.get(&secret.name).cloned().ok_or_else(|| {
+        self.dotenv.get(&secret.name).cloned().map(Fetched::Text).ok_or_else(|| {
             let cause = match &self.dotenv_name {
                 Some(file) => format!("{} is not set, and {file} has none either", secret.name),
                 None => format!("{} is not set", secret.name),
             };
-            BackendError::new("environment", cause)
+            let remedy = "set it, or name the variable that is meant";
+            BackendError::new("environment", cause).with_remedy(remedy)
         })
     }
 }

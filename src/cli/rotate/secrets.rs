@@ -8,7 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use keyscheme::{BackendError, Facts, Field, FileSource, Secret, SecretRef, SecretSource};
+use keyscheme::{BackendError, Facts, Fetched, Field, FileSource, Secret, SecretRef, SecretSource};
 use zeroize::Zeroizing;
 
 use super::{
@@ -135,9 +135,9 @@ struct Soon {
 
 #[async_trait]
 impl SecretSource for Soon {
-    async fn fetch(&self, name: &SecretRef) -> Result<Secret, BackendError> {
+    async fn fetch(&self, name: &SecretRef) -> Result<Fetched, BackendError> {
         match self.new.get(&self.directory.join(&name.name)) {
-            Some(secret) => Ok(secret.clone()),
+            Some(secret) => Ok(secret.clone().into()),
             None => self.files.fetch(name).await,
         }
     }
