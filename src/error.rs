@@ -138,7 +138,10 @@ impl From<BackendError> for Failure {
 
 /// Trouble of our own: a store, a secret source or a generator that did not do its work.
 #[derive(Debug)]
-pub struct BackendError {
+pub struct BackendError(Box<Trouble>);
+
+#[derive(Debug)]
+struct Trouble {
     what: &'static str,
     cause: Box<dyn Error + Send + Sync>,
     remedy: Option<Cow<'static, str>>,
@@ -148,13 +151,13 @@ pub struct BackendError {
 impl BackendError {
     /// `what` names the part that failed; `cause` must not hold secret material.
     pub fn new(what: &'static str, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { what, cause: cause.into(), remedy: None, outage: false }
+        Self(Box::new(Trouble { what, cause: cause.into(), remedy: None, outage: false }))
     }
 
     /// Says what to do about it.
     #[must_use]
     pub fn with_remedy(mut self, remedy: impl Into<Cow<'static, str>>) -> Self {
-        self.remedy = Some(remedy.into());
+        self.0.remedy = Some(remedy.into());
         self
     }
 
@@ -162,30 +165,30 @@ impl BackendError {
     /// a configuration is loaded, such a source is asked for nothing more.
     #[must_use]
     pub fn outage(mut self) -> Self {
-        self.outage = true;
+        self.0.outage = true;
         self
     }
 
     /// What to do about it, where that is known.
     pub fn remedy(&self) -> Option<&str> {
-        self.remedy.as_deref()
+        self.0.remedy.as_deref()
     }
 
     /// Whether nothing else is to be had there now either.
     pub fn is_outage(&self) -> bool {
-        self.outage
+        self.0.outage
     }
 }
 
 impl fmt::Display for BackendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.what, self.cause)
+        write!(f, "{}: {}", self.0.what, self.0.cause)
     }
 }
 
 impl Error for BackendError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&*self.cause)
+        Some(&*self.0.cause)
     }
 }
 

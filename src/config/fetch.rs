@@ -87,7 +87,12 @@ impl Fetcher {
                 }
             },
             Err(error) => {
-                let remedy = "mend it, or say its encoding: utf8, hex, base64 or base64url";
+                let fields = source.options().contains(&"field") && name.option("field").is_none();
+                let remedy = if fields && text.expose().trim_ascii_start().starts_with(b"{") {
+                    "it is JSON: say which field = \"…\" of it"
+                } else {
+                    "mend it, or say its encoding: utf8, hex, base64 or base64url"
+                };
                 found.wrong(path, error.to_string(), remedy);
             }
         }

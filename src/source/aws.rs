@@ -13,7 +13,7 @@ use aws_sdk_secretsmanager::{
 use tokio::{sync::Mutex, time::timeout};
 use zeroize::Zeroize;
 
-use super::{Fetched, SecretRef, SecretSource, json};
+use super::{AWS_OPTIONS, Fetched, SecretRef, SecretSource, json};
 use crate::{error::BackendError, secret::Secret};
 
 /// Secrets of one account and region, as they were when they were first asked for.
@@ -41,7 +41,7 @@ impl AwsSource {
         let limits = TimeoutConfig::builder()
             .connect_timeout(CONNECT)
             .operation_attempt_timeout(ATTEMPT)
-            .operation_timeout(LIMIT)
+            .operation_timeout(OPERATION)
             .build();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
@@ -76,7 +76,7 @@ impl AwsSource {
         let said = request.send().await;
         let answer = said.map_err(|error| refused(&error, name, version, &region))?;
         let answer = secret_of(answer).ok_or_else(|| {
-            let cause = format!("{name:?} in {region}: its {version:?} version is empty");
+            let cause = format!("{name:?} in {region}: {} is empty", version.label());
             BackendError::new(WHAT, cause).with_remedy("put a value into it")
         })?;
         state.answers.insert(place, answer.clone());
@@ -86,6 +86,10 @@ impl AwsSource {
 
 #[async_trait]
 impl SecretSource for AwsSource {
+    fn options(&self) -> &[&'static str] {
+        &AWS_OPTIONS
+    }
+
     async fn fetch(&self, secret: &SecretRef) -> Result<Fetched, BackendError> {
         let name = &secret.name;
         let version = match secret.option("version") {
@@ -226,8 +230,10 @@ const REACH: &str = "see that its endpoint can be reached from here, and that se
 const CREDENTIALS: &str =
     "give this process a role or fresh credentials, as for any program of AWS, and see its clock";
 
-/// For a secret with all attempts.
+/// For a secret, with the search for region and credentials.
 const LIMIT: Duration = Duration::from_secs(10);
+/// For all attempts to get it.
+const OPERATION: Duration = Duration::from_secs(9);
 const ATTEMPT: Duration = Duration::from_secs(4);
 const CONNECT: Duration = Duration::from_secs(3);
 const ATTEMPTS: u32 = 3;

@@ -63,6 +63,12 @@ impl fmt::Display for SecretRef {
     }
 }
 
+/// The options of the secret managers, which a build without them knows too.
+#[cfg(feature = "config")]
+pub(crate) const AWS_OPTIONS: [&str; 2] = ["field", "version"];
+#[cfg(feature = "config")]
+pub(crate) const VAULT_OPTIONS: [&str; 3] = ["field", "mount", "version"];
+
 /// What a source holds under a name.
 #[derive(Clone, Debug)]
 pub enum Fetched {

@@ -18,7 +18,7 @@ use reqwest::{
 };
 use tokio::sync::Mutex;
 
-use super::{Fetched, SecretRef, SecretSource, json, read_at_most};
+use super::{Fetched, SecretRef, SecretSource, VAULT_OPTIONS, json, read_at_most};
 use crate::{
     error::{BackendError, Mistake},
     secret::Secret,
@@ -308,6 +308,10 @@ impl VaultSource {
 
 #[async_trait]
 impl SecretSource for VaultSource {
+    fn options(&self) -> &[&'static str] {
+        &VAULT_OPTIONS
+    }
+
     async fn fetch(&self, secret: &SecretRef) -> Result<Fetched, BackendError> {
         let place = self.place(secret)?;
         let Some(field) = secret.option("field") else {

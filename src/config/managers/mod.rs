@@ -15,17 +15,18 @@ use super::{
     secret::{KnownSource, SourceKind, not_built},
     walk::{Found, Table},
 };
+use crate::source::{AWS_OPTIONS, VAULT_OPTIONS};
 
 /// The managers, as sources of secrets.
 pub(super) const MANAGERS: [KnownSource<'_>; 2] = [
     KnownSource {
         name: "aws",
-        options: &["field", "version"],
+        options: &AWS_OPTIONS,
         kind: SourceKind::Manager { is_built: cfg!(feature = "aws") },
     },
     KnownSource {
         name: "vault",
-        options: &["field", "mount", "version"],
+        options: &VAULT_OPTIONS,
         kind: SourceKind::Manager { is_built: cfg!(feature = "vault") },
     },
 ];
