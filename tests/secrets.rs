@@ -103,7 +103,10 @@ fn alone(test: &str, variables: &[(&str, &str)], body: impl AsyncFnOnce()) {
         return runtime().block_on(body());
     }
     let mut command = Command::new(env::current_exe().unwrap());
-    let of_a_manager = |name: &str| ["AWS_", "BAO_", "VAULT_"].iter().any(|p| name.starts_with(p));
+    let of_a_manager = |name: &str| {
+        ["AWS_", "BAO_", "VAULT_"].iter().any(|prefix| name.starts_with(prefix))
+            || name.to_ascii_lowercase().ends_with("_proxy")
+    };
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(of_a_manager)) {
         command.env_remove(name);
     }

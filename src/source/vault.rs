@@ -17,6 +17,7 @@ use reqwest::{
     header::{HeaderName, HeaderValue},
 };
 use tokio::sync::Mutex;
+use zeroize::Zeroizing;
 
 use super::{Fetched, SecretRef, SecretSource, VAULT_OPTIONS, json, read_at_most};
 use crate::{
@@ -157,7 +158,7 @@ impl VaultSource {
         let mut response = request.send().await?;
         let status = response.status();
         // Of the greatest size at once: a vector that grows leaves pieces of a secret behind.
-        let mut body = Vec::with_capacity(LONGEST);
+        let mut body = Zeroizing::new(Vec::with_capacity(LONGEST));
         while let Some(chunk) = response.chunk().await? {
             if body.len() + chunk.len() > LONGEST {
                 return Err(Unanswered(format!(
@@ -167,7 +168,7 @@ impl VaultSource {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, body: Secret::from(body) })
+        Ok(Answer { status, body: Secret::from(body.as_slice()) })
     }
 
     /// A token, from a login where none was given.
