@@ -147,8 +147,8 @@ fn another_spelling_of_a_credential_is_malformed() {
             }
         }
         // The other alphabet; the tagged form has `-` in its key id too.
-        let payload = good.rfind('-').map_or(0, |dash| dash + 4);
-        let (head, payload) = good.split_at(if is_bare { 0 } else { payload });
+        let payload = good.match_indices('.').nth(1).map_or(0, |(at, _)| at);
+        let (head, payload) = good.split_at(payload);
         let other = if is_bare {
             payload.replace('+', "-").replace('/', "_")
         } else {
