@@ -4,8 +4,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use keyscheme::{
-    BackendError, Config, KeyState, Loader, ManualClock, Request, Secret, SecretRef, SecretSource,
-    UnixTime,
+    BackendError, Config, Fetched, KeyState, Loader, ManualClock, Request, Secret, SecretRef,
+    SecretSource, UnixTime,
 };
 use proptest::{collection::vec, option, prelude::*};
 
@@ -294,13 +294,13 @@ struct Made;
 
 #[async_trait]
 impl SecretSource for Made {
-    async fn fetch(&self, name: &SecretRef) -> Result<Secret, BackendError> {
+    async fn fetch(&self, name: &SecretRef) -> Result<Fetched, BackendError> {
         use base64::{Engine as _, engine::general_purpose::STANDARD};
         let mut bytes = [0; 32];
         for (byte, from) in bytes.iter_mut().zip(name.name.bytes()) {
             *byte = from;
         }
-        Ok(Secret::from(STANDARD.encode(bytes)))
+        Ok(Secret::from(STANDARD.encode(bytes)).into())
     }
 }
 
