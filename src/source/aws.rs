@@ -188,7 +188,7 @@ fn refused(
         ),
         "AccessDeniedException" => wrong(
             "access is denied".to_owned(),
-            "allow secretsmanager:GetSecretValue on it, and kms:Decrypt on its key",
+            "allow secretsmanager:GetSecretValue on it, and the use of its KMS key",
         ),
         "DecryptionFailure" => {
             wrong("its KMS key does not decrypt it".to_owned(), "mend the key or kms:Decrypt on it")
