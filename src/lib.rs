@@ -38,6 +38,7 @@
 //! | `watch` | [`Authenticator::watch`], on tokio |
 //! | `aws` | secrets in AWS Secrets Manager |
 //! | `vault` | secrets in HashiCorp Vault and OpenBao |
+//! | `redis` | a replay memory that replicas share, in Redis or Valkey |
 //! | `cli` | what the program `keyscheme` needs |
 
 mod auth;
@@ -74,6 +75,8 @@ mod wire;
 
 #[cfg(feature = "config")]
 pub use self::config::{Config, EndpointConfig, Listen, ListenError, Loader, ServeConfig};
+#[cfg(feature = "redis")]
+pub use self::replay::{OnFailure, RedisConfig, RedisReplay};
 #[cfg(feature = "watch")]
 pub use self::watch::Watch;
 pub use self::{

@@ -6,6 +6,8 @@
 
 mod memory;
 mod quota;
+#[cfg(feature = "redis")]
+mod redis;
 
 use std::fmt;
 
@@ -13,6 +15,8 @@ use async_trait::async_trait;
 
 pub use self::memory::MemoryReplay;
 pub(crate) use self::quota::Quotas;
+#[cfg(feature = "redis")]
+pub use self::redis::{OnFailure, RedisConfig, RedisReplay};
 use crate::{
     error::BackendError,
     id::{KeyId, ServiceName},
