@@ -360,8 +360,8 @@ fn every_mistake_is_named_with_its_place_and_remedy() {
         ),
         (
             "[service.stt]",
-            "[replay]\nkind = \"redis\"\n[service.stt]",
-            "2:1: replay.kind: \"redis\" is no store",
+            "[replay]\nkind = \"reddis\"\n[service.stt]",
+            "2:1: replay.kind: \"reddis\" is no store; did you mean \"redis\"?",
         ),
         (
             "[service.stt]",
@@ -430,6 +430,63 @@ fn what_the_server_is_told_is_checked_too() {
     assert!(forwards("traefik") && !forwards("envoy"));
     assert!(serve.endpoint("traefik", "stt").refuses_unverified);
     assert!(parse(&sound()).unwrap().serve().knows_proxy(Presented::None));
+}
+
+/// One mistake each, after `[replay]` in the ninth line.
+#[test]
+fn what_is_said_of_a_redis_is_checked_too() {
+    let redis = |more: &str| format!("{}[replay]\nkind = \"redis\"\n{more}\n", sound());
+    let url = "url = \"redis://localhost/0\"\n";
+    if !cfg!(feature = "redis") {
+        let found = mistakes(&redis(url));
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(
+            found[0].contains("9:1: replay.kind: \"redis\" is not part of this program; build")
+        );
+        return;
+    }
+    for (table, said) in [
+        ("", "url: is missing; say where it is"),
+        ("url = 6379", "url: is an integer; write a string"),
+        ("url = \"localhost\"", "url: is no address of a Redis; write redis://"),
+        ("url = \"redis://:hunter2@localhost\"", "url: holds a user name or password; write user"),
+        ("url = \"redis://localhost\"\nurll = 1", "urll: is not known; did you mean \"url\"?"),
+        ("URL password = \"hunter2\"", "password: is a string; secrets do not stand"),
+        ("URL password = { env = \"NO_SUCH_PASSWORD\" }", "password: environment: NO_SUCH"),
+        ("URL password = { vault = \"x:0\" }", "password: is empty or too long"),
+        ("URL username = \"a\"", "password: is missing, and there is a user name"),
+        ("URL timeout = 20", "timeout: is an integer; write a string"),
+        (
+            "URL timeout = \"20\"",
+            "timeout: \"20\" is no duration; write a duration such as \"20ms\"",
+        ),
+        ("URL timeout = \"-20ms\"", "timeout: \"-20ms\" is no duration"),
+        ("URL timeout = \"0ms\"", "timeout: is 0ns; give 1ms to 5s"),
+        ("URL timeout = \"6s\"", "timeout: is 6s; give 1ms to 5s"),
+        ("URL prefix = \"a}b\"", "prefix: \"a}b\" is no prefix"),
+        ("URL on-failure = \"open\"", "on-failure: \"open\"; write \"closed\" or \"danger-local\""),
+        ("URL capacity = 5", "capacity: is for a memory in this process; leave it out"),
+        ("URL on-failure = \"danger-local\"\ncapacity = 0", "capacity: is 0; give room"),
+        ("URL ca-file = \"Cargo.toml\"", "ca-file: has no use without TLS; say rediss://"),
+        ("URL ca-file = \"no.pem\"", "ca-file: "),
+    ] {
+        let found = mistakes(&redis(&table.replace("URL ", url)));
+        assert_eq!(found.len(), 1, "{table}\n{found:#?}");
+        assert!(found[0].contains(&format!(": replay.{said}")), "{said}\n{found:#?}");
+        assert!(!found[0].contains("hunter2"), "{found:#?}");
+    }
+    let text = format!("{}[replay]\nkind = \"memory\"\nurl = \"redis://x\"\n", sound());
+    let found = mistakes(&text);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found[0].contains("10:1: replay.url: is for a Redis; say kind = \"redis\""));
+    let config = parse(&redis(&format!(
+        "{url}username = \"u\"\npassword = {{ vault = \"x:9\" }}\ntimeout = \"50ms\"\n\
+         prefix = \"staging\"\non-failure = \"danger-local\"\ncapacity = 5"
+    )));
+    let config = config.unwrap();
+    assert!(config.verifier().memory().is_none());
+    #[cfg(feature = "redis")]
+    assert_eq!(config.redis().unwrap().to_string(), "redis://localhost/0, keys {staging}…");
 }
 
 #[test]

@@ -18,8 +18,10 @@ use super::{
     read::{DescribedKey, Description, read},
     secret::{KnownSource, SourceKind},
     serve::{DescribedServe, ServeConfig},
-    walk::{Found, above},
+    walk::Found,
 };
+#[cfg(feature = "redis")]
+use crate::replay::{RedisConfig, RedisReplay};
 use crate::{
     auth::{Authenticator, Origin, ReloadConfig},
     builder::{KeyConfig, VerifierBuilder},
@@ -41,6 +43,8 @@ pub struct Config {
     verifier: Verifier,
     keys: Vec<(String, KeyConfig)>,
     registry: Registry,
+    #[cfg(feature = "redis")]
+    redis: Option<RedisConfig>,
     serve: ServeConfig,
     pub(super) reload: ReloadConfig,
     clock: Arc<dyn Clock>,
@@ -82,6 +86,12 @@ impl Config {
     /// Where the replay memory leaves what the next process must know, if anywhere.
     pub fn replay_state(&self) -> Option<&Path> {
         self.replay_state.as_deref()
+    }
+
+    /// The Redis that remembers what was used, where it says so.
+    #[cfg(feature = "redis")]
+    pub fn redis(&self) -> Option<&RedisConfig> {
+        self.redis.as_ref()
     }
 
     /// What it says of the forward-auth server.
@@ -193,7 +203,7 @@ impl TryFrom<Config> for Authenticator {
 pub struct Loader {
     registry: Registry,
     sources: Vec<(String, Arc<dyn SecretSource>)>,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     replay: Option<Arc<dyn ReplayStore>>,
 }
 
@@ -321,11 +331,14 @@ impl Loader {
             description.dotenv.iter().map(|name| directory.join(name)).collect();
         let secrets = || {
             let secrets = description.keys.iter().flat_map(|key| &key.secrets);
-            secrets.chain(&description.serve.token).map(|secret| &secret.name)
+            secrets
+                .chain(&description.serve.token)
+                .chain(description.replay.secret())
+                .map(|secret| &secret.name)
         };
         let in_files = secrets().filter(|name| name.source == "file");
         files.extend(in_files.map(|secret| directory.join(&secret.name)));
-        let replay_state = description.replay_state.as_ref().map(|name| directory.join(name));
+        let replay_state = description.replay.state.as_ref().map(|name| directory.join(name));
         let has_others = secrets().any(|secret| !["env", "file"].contains(&secret.source.as_str()));
         let env = match &description.dotenv {
             None => EnvSource::new(),
@@ -355,14 +368,23 @@ impl Loader {
             keys.push(with_secrets(key, &mut fetcher, &mut found).await);
         }
         let serve = with_token(description.serve, &mut fetcher, &mut found).await;
+        #[cfg(feature = "redis")]
+        let redis = match description.replay.redis {
+            None => None,
+            Some(redis) => redis.open(&directory, &self.clock, &mut fetcher, &mut found).await,
+        };
         managers.close().await;
         let mut builder =
             VerifierBuilder::new().registry(self.registry.clone()).clock(Arc::clone(&self.clock));
-        if let Some(capacity) = description.replay_capacity {
+        if let Some(capacity) = description.replay.capacity {
             builder = builder.replay_capacity(capacity);
         }
-        if let Some(claims) = description.replay_per_key {
+        if let Some(claims) = description.replay.per_key {
             builder = builder.replay_per_key(claims);
+        }
+        #[cfg(feature = "redis")]
+        if let Some((_, store)) = &redis {
+            builder = builder.replay_store(Arc::<RedisReplay>::clone(store));
         }
         if let Some(store) = &self.replay {
             builder = builder.replay_store(Arc::clone(store));
@@ -373,15 +395,10 @@ impl Loader {
         for (client, key) in &keys {
             builder = builder.key(client, key.clone());
         }
-        let built = builder.build();
-        let verifier = match built {
+        let verifier = match builder.build() {
             Ok(verifier) => Some(verifier),
             Err(error) => {
-                // What follows from a mistake that was named already is not named again.
-                let known: HashSet<String> =
-                    found.mistakes.iter().map(|mistake| mistake.path.clone()).collect();
-                let follows = |mistake: &Mistake| above(&mistake.path).any(|p| known.contains(p));
-                found.mistakes.extend(error.into_mistakes().into_iter().filter(|m| !follows(m)));
+                found.add(error);
                 None
             }
         };
@@ -402,6 +419,8 @@ impl Loader {
             verifier,
             keys,
             registry: self.registry,
+            #[cfg(feature = "redis")]
+            redis: redis.filter(|_| self.replay.is_none()).map(|(config, _)| config),
             serve,
             reload: description.reload,
             replay_state,

@@ -14,7 +14,10 @@ mod load;
 mod managers;
 mod origin;
 mod read;
+#[cfg(feature = "redis")]
+mod redis;
 mod reload;
+mod replay;
 mod secret;
 mod serve;
 mod walk;

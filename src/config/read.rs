@@ -6,6 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{
     managers::DescribedManagers,
+    replay::DescribedReplay,
     secret::{DescribedSecret, KnownSource, secret},
     serve::DescribedServe,
     walk::{Found, Table, kind},
@@ -24,9 +25,7 @@ use crate::{
 pub(super) struct Description {
     pub(super) services: Vec<ServiceConfig>,
     pub(super) keys: Vec<DescribedKey>,
-    pub(super) replay_capacity: Option<usize>,
-    pub(super) replay_per_key: Option<usize>,
-    pub(super) replay_state: Option<String>,
+    pub(super) replay: DescribedReplay,
     pub(super) dotenv: Option<String>,
     pub(super) managers: DescribedManagers,
     pub(super) serve: DescribedServe,
@@ -37,6 +36,7 @@ impl Description {
     /// The sources that some secret is in.
     pub(super) fn named_sources(&self) -> HashSet<String> {
         let secrets = self.keys.iter().flat_map(|key| &key.secrets).chain(&self.serve.token);
+        let secrets = secrets.chain(self.replay.secret());
         secrets.map(|secret| secret.name.source.clone()).collect()
     }
 }
@@ -72,20 +72,8 @@ pub(super) fn read<'t>(
             }
         }
     }
-    if let Some(mut replay) = root.table("replay", found) {
-        match replay.text("kind", found) {
-            None | Some("memory") => {}
-            Some(kind) => {
-                found.wrong("replay.kind", format!("{kind:?} is no store"), "write \"memory\"");
-            }
-        }
-        description.replay_capacity = replay.count("capacity", found);
-        description.replay_per_key = replay.count("per-key", found);
-        description.replay_state = replay.text("state", found).map(str::to_owned);
-        if cfg!(not(feature = "watch")) && description.replay_state.is_some() {
-            found.wrong("replay.state", "is not kept by this build", "add the feature watch");
-        }
-        replay.finish(found, &[]);
+    if let Some(replay) = root.table("replay", found) {
+        description.replay = super::replay::read(replay, sources, found);
     }
     if let Some(mut secrets) = root.table("secrets", found) {
         description.dotenv = secrets.text("dotenv", found).map(str::to_owned);

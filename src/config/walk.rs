@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     ops::Range,
 };
 
@@ -13,7 +13,7 @@ use toml::{
 };
 
 use crate::{
-    error::{Mistake, path_part},
+    error::{ConfigError, Mistake, path_part},
     registry::nearest,
     time::UnixTime,
 };
@@ -29,6 +29,15 @@ pub(super) struct Found {
 impl Found {
     pub(super) fn wrong(&mut self, path: &str, problem: impl Into<String>, remedy: &str) {
         self.mistakes.push(Mistake::new(path, problem, remedy));
+    }
+
+    /// Adds what is wrong with a value that was made of fields, but for what follows from a mistake that
+    /// was named already.
+    pub(super) fn add(&mut self, error: ConfigError) {
+        let known: HashSet<String> =
+            self.mistakes.iter().map(|mistake| mistake.path.clone()).collect();
+        let follows = |mistake: &Mistake| above(&mistake.path).any(|path| known.contains(path));
+        self.mistakes.extend(error.into_mistakes().into_iter().filter(|m| !follows(m)));
     }
 
     pub(super) fn at(&mut self, path: &str, span: Range<usize>) {
@@ -89,6 +98,11 @@ impl<'t> Table<'t> {
     /// Whether there is such a field that was not taken yet.
     pub(super) fn has(&self, name: &str) -> bool {
         self.entries.contains_key(name)
+    }
+
+    /// Says nothing of a field, of which enough was said.
+    pub(super) fn skip(&mut self, name: &str) {
+        self.take(name);
     }
 
     fn take(&mut self, name: &str) -> Option<&'t DeValue<'t>> {

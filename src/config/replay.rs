@@ -1,0 +1,85 @@
+//! The table `[replay]`: where what was used is remembered.
+
+use super::{
+    secret::{DescribedSecret, KnownSource},
+    walk::{Found, Table},
+};
+use crate::registry::nearest;
+
+/// What is said of the memory, before any secret was fetched.
+#[derive(Debug, Default)]
+pub(super) struct DescribedReplay {
+    pub(super) capacity: Option<usize>,
+    pub(super) per_key: Option<usize>,
+    pub(super) state: Option<String>,
+    #[cfg(feature = "redis")]
+    pub(super) redis: Option<super::redis::DescribedRedis>,
+}
+
+impl DescribedReplay {
+    /// The password of a Redis, where there is one.
+    pub(super) fn secret(&self) -> Option<&DescribedSecret> {
+        #[cfg(feature = "redis")]
+        return self.redis.as_ref()?.password.as_ref();
+        #[cfg(not(feature = "redis"))]
+        None
+    }
+}
+
+pub(super) fn read(
+    mut table: Table<'_>,
+    sources: &[KnownSource<'_>],
+    found: &mut Found,
+) -> DescribedReplay {
+    let per_key = table.count("per-key", found);
+    let mut replay = DescribedReplay { per_key, ..DescribedReplay::default() };
+    match table.text("kind", found) {
+        None | Some("memory") => {
+            replay.capacity = memory(&mut table, found);
+            replay.state = state(&mut table, found);
+        }
+        #[cfg(feature = "redis")]
+        Some("redis") => replay.redis = Some(super::redis::read(&mut table, sources, found)),
+        #[cfg(not(feature = "redis"))]
+        Some("redis") => {
+            let _ = sources;
+            let remedy = "build with the feature redis, as the feature cli does";
+            found.wrong("replay.kind", "\"redis\" is not part of this program", remedy);
+            // Nothing is wrong with the rest, for all that is known here.
+            return replay;
+        }
+        Some(kind) => {
+            let remedy = match nearest(kind, KINDS.into_iter()) {
+                Some(near) => format!("did you mean {near:?}?"),
+                None => "write \"memory\" or \"redis\"".to_owned(),
+            };
+            found.wrong("replay.kind", format!("{kind:?} is no store"), &remedy);
+            return replay;
+        }
+    }
+    table.finish(found, &[]);
+    replay
+}
+
+fn memory(table: &mut Table<'_>, found: &mut Found) -> Option<usize> {
+    for field in OF_REDIS {
+        if table.has(field) {
+            let remedy = "say kind = \"redis\", or leave it out";
+            found.wrong(&table.path_of(field), "is for a Redis", remedy);
+            table.skip(field);
+        }
+    }
+    table.count("capacity", found)
+}
+
+fn state(table: &mut Table<'_>, found: &mut Found) -> Option<String> {
+    let state = table.text("state", found).map(str::to_owned);
+    if cfg!(not(feature = "watch")) && state.is_some() {
+        found.wrong(&table.path_of("state"), "is not kept by this build", "add the feature watch");
+    }
+    state
+}
+
+const KINDS: [&str; 2] = ["memory", "redis"];
+const OF_REDIS: [&str; 7] =
+    ["ca-file", "on-failure", "password", "prefix", "timeout", "url", "username"];
