@@ -3,8 +3,8 @@
 use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
 use keyscheme::{
-    Accepted, Clock, Config, KeyId, KeyRecord, KeyState, MaxAge, Rules, SingleUse, SystemClock,
-    UnixTime,
+    Accepted, Clock, Config, KeyId, KeyRecord, KeyState, MaxAge, OnFailure, RedisConfig, Rules,
+    SingleUse, SystemClock, UnixTime,
 };
 
 use super::{Status, Unusable, date, load, print};
@@ -46,11 +46,36 @@ impl Check {
                 memory.capacity()
             ));
         }
+        notes.extend(config.redis().into_iter().flat_map(about_redis));
         for note in notes {
             print(format_args!("note: {note}"))?;
         }
         Ok(Status::Done)
     }
+}
+
+/// What it means to remember in a Redis. It is not connected to.
+fn about_redis(redis: &RedisConfig) -> Vec<String> {
+    let mut notes = vec![format!(
+        "replay is remembered at {redis}, for all replicas that have it too. When it has lost its \
+         memory (restart, failover, FLUSHALL), single-use credentials are answered \"not now\" that \
+         were issued until 30 s after. Who can write there can let a credential be used again."
+    )];
+    match redis.failure_mode() {
+        OnFailure::Closed => notes.push(
+            "while it is away, single-use credentials are answered \"not now\"".to_owned(),
+        ),
+        OnFailure::DangerLocal { capacity } => notes.push(format!(
+            "while it is away or has forgotten, each replica decides alone (danger-local), with room \
+             for {capacity} live claims: what was used at one can be used once more at each other"
+        )),
+    }
+    if redis.is_exposed() {
+        notes.push(
+            "the way there is not encrypted, password included: rediss:// uses TLS".to_owned(),
+        );
+    }
+    notes
 }
 
 /// The table of one service.

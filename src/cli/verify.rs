@@ -8,12 +8,12 @@ use std::{
 };
 
 use keyscheme::{
-    Clock, Config, Explanation, Failure, Guard, ManualClock, Presented, Request, SystemClock,
-    UnixTime, explain,
+    Clock, Config, Explanation, Failure, Guard, Loader, ManualClock, MemoryReplay, OsRandom,
+    Presented, Request, SystemClock, UnixTime, explain,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Bound, Status, Unusable, load, print, written};
+use super::{Bound, Status, Unusable, at, load, print, written};
 
 /// Judges a header value as the service would, and prints one JSON object.
 ///
@@ -21,6 +21,8 @@ use super::{Bound, Status, Unusable, load, print, written};
 /// order, with one replay memory for all: {"credential":"…","method":"GET","target":"/v1","body":"…","at":1790000000}.
 /// All but "credential" may be left out, and it may be a list, for a request that carries several.
 /// The exit status is then 0, unless a line was no such object.
+///
+/// What is judged here is not used up: a Redis that replicas share is not asked.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   keyscheme verify --config keyscheme.toml --service stt --method GET --target /v1 \"$VALUE\"
@@ -92,7 +94,13 @@ enum Values {
 impl Verify {
     pub(super) async fn run(self) -> Result<Status, Unusable> {
         let clock = Arc::new(ManualClock::default());
-        let config = load(&self.config, Arc::clone(&clock) as Arc<dyn Clock>).await?;
+        let mut config = load(&self.config, Arc::clone(&clock) as Arc<dyn Clock>).await?;
+        if config.redis().is_some() {
+            let memory = Arc::new(MemoryReplay::new(ROOM, &OsRandom)?);
+            let loader = Loader::new().clock(Arc::clone(&clock) as Arc<dyn Clock>);
+            let loaded = loader.replay_store(memory).load(&self.config).await;
+            config = loaded.map_err(|error| at(&self.config, &error))?;
+        }
         let verifier = config.verifier();
         let Some(guard) = verifier.service(&self.service) else {
             let names = verifier.snapshot().services();
@@ -217,3 +225,6 @@ async fn lines(guard: Guard<'_>, clock: &ManualClock) -> Result<Status, Unusable
         }
     }
 }
+
+/// Of this many lines none is forgotten.
+const ROOM: usize = 1_000_000;

@@ -1,6 +1,6 @@
 //! Questions over HTTP.
 
-use std::{convert::Infallible, sync::atomic::Ordering};
+use std::convert::Infallible;
 
 use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::{
@@ -46,9 +46,10 @@ pub(super) async fn respond(
     Ok(whole(match path {
         "/healthz" => plain(StatusCode::OK, "ok"),
         "/keyz" => keys(server),
-        "/readyz" if !server.ready.load(Ordering::Acquire) => not_ready("ending"),
-        "/readyz" if !server.judge.auth.is_current() => not_ready("the configuration is stale"),
-        "/readyz" => plain(StatusCode::OK, "ready"),
+        "/readyz" => match server.ready.ask(&server.judge).await {
+            Ok(()) => plain(StatusCode::OK, "ready"),
+            Err(why) => plain(StatusCode::SERVICE_UNAVAILABLE, why),
+        },
         _ => plain(StatusCode::NOT_FOUND, "no such endpoint"),
     }))
 }
@@ -75,12 +76,8 @@ async fn read(body: Incoming, partly: bool) -> Forwarded {
     }
 }
 
-fn not_ready(why: &'static str) -> Response<Bytes> {
-    plain(StatusCode::SERVICE_UNAVAILABLE, why)
-}
-
-fn plain(status: StatusCode, text: &'static str) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from_static(text.as_bytes()));
+fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Bytes> {
+    let mut response = Response::new(text.into());
     *response.status_mut() = status;
     response
 }

@@ -97,6 +97,14 @@ impl Judge {
         keys.map(|key| (key.id().to_string(), key.state().name())).collect()
     }
 
+    /// Whether the configuration is current, and the store can be relied on.
+    pub(super) async fn ready(&self) -> Result<(), BackendError> {
+        if !self.auth.is_current() {
+            return Err(BackendError::new("configuration", "is stale"));
+        }
+        self.auth.verifier().ready().await
+    }
+
     /// Whether a proxy has shown the token, where one is configured. Without one the address that
     /// is listened on keeps others away.
     pub(super) fn knows(&self, headers: &HeaderMap) -> bool {

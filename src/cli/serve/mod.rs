@@ -6,15 +6,9 @@ mod grpc;
 mod http;
 mod judge;
 mod listen;
+mod ready;
 
-use std::{
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::{
@@ -27,6 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use self::{
     judge::Judge,
     listen::{Connection, Listener},
+    ready::Ready,
 };
 use super::{
     Status, Unusable, load,
@@ -77,14 +72,14 @@ impl Serve {
         let listener = Listener::bind(&listen).await?;
         let server = Arc::new(Server {
             judge: Judge::new(config, SystemClock.now())?,
-            ready: AtomicBool::new(true),
+            ready: Ready::default(),
         });
         print(format_args!("listening on {}", listener.name()))?;
         tracing::info!(target: "keyscheme", listen = %listener.name(), "started");
         let watch = server.judge.auth.watch();
         let graceful = serve(&listener, &server).await?;
         drop(watch);
-        server.ready.store(false, Ordering::Release);
+        server.ready.end();
         drop(listener);
         let drained = tokio::time::timeout(Duration::from_secs(self.drain), graceful.shutdown());
         let drained = drained.await.is_ok();
@@ -106,7 +101,7 @@ impl Serve {
 /// What all connections share.
 struct Server {
     judge: Judge,
-    ready: AtomicBool,
+    ready: Ready,
 }
 
 /// Serves until the process is told to end.
