@@ -30,9 +30,12 @@
 //! | a nonce claimed before the proof | `replay::bad_macs_leave_the_store_empty_and_squat_no_nonce`, `replay::what_is_refused_after_its_proof_claims_nothing` |
 //! | a flood evicts a live entry | `replay::a_full_store_is_unavailable_and_forgets_nothing`; unit `replay::memory::tests` |
 //! | concurrent replay | `replay::of_64_at_once_one_is_accepted`; unit `replay::memory::tests::of_64_at_once_one_is_first`; `tests/http_server.rs`: `store::of_64_at_once_one_is_accepted` |
-//! | replay on another replica | `replay::a_shared_store_remembers_for_both` |
+//! | replay on another replica | `replay::a_shared_store_remembers_for_both`; `tests/redis.rs`: `shared::of_100_000_nonces_each_is_accepted_once`, `program::two_processes_accept_each_credential_once_and_say_when_they_are_ready` |
 //! | the clock steps back | `replay::a_clock_that_steps_back_reopens_nothing`; unit `replay::memory::tests::the_clock_never_runs_back` |
 //! | the store is down, slow or has forgotten | `replay::a_store_in_trouble_accepts_nothing` |
+//! | Redis is killed, frozen, paused, slow, full | `tests/redis.rs`: `faults::a_dead_one_costs_nobody_time_and_is_used_again_within_a_second`, `faults::a_frozen_one_has_forgotten_nothing`, `faults::a_pause_costs_as_long_as_it_takes`, `faults::a_slow_one_is_unavailable`, `faults::a_full_one_is_unavailable_and_forgets_nothing` |
+//! | Redis is restarted, emptied, restored, evicts, fails over | `tests/redis.rs`: `loss::restarted_empty`, `loss::restarted_from_an_old_snapshot`, `loss::emptied`, `loss::evicting`, `nodes::a_promoted_replica_may_not_have_all`, `nodes::a_primary_that_was_a_replica_meanwhile_has_lost_its_own` |
+//! | Redis repeats a password in an error | `tests/redis.rs`: `setup::what_a_server_says_is_not_repeated` |
 //! | **Binding** | |
 //! | fields shifted across a separator | `binding::different_requests_never_share_a_mac`, `binding::a_hostile_request_line_shifts_no_field` |
 //! | query order, `?`, `%2F`, `//`, dot segments, method case | `binding::any_changed_byte_of_method_or_target_is_refused`; vectors `hmac1/`; `tests/http_server.rs`: `targets::every_byte_of_the_target_counts`, `targets::the_method_counts_in_its_case`, `targets::in_nested_routers_the_whole_target_counts` |

@@ -1,0 +1,133 @@
+//! `keyscheme serve` and `check` with a Redis.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    server::Server,
+    world::{Redis, credential, pause},
+};
+
+const CONFIG: &str = r#"
+[service.stt]
+issue = "hmac1"
+accept = ["hmac1"]
+
+[[client.spring.key]]
+id = "spring-1"
+scheme = "hmac1"
+secret = { file = "secret", encoding = "hex" }
+"#;
+
+/// A configuration with this in `[replay]`, and its secrets.
+fn configured(directory: &Path, replay: &str) -> PathBuf {
+    fs::write(directory.join("secret"), "07".repeat(32)).unwrap();
+    fs::write(directory.join("password"), "hunter2-hunter2\n").unwrap();
+    let file = directory.join("keyscheme.toml");
+    fs::write(&file, format!("{CONFIG}[replay]\n{replay}\n")).unwrap();
+    file
+}
+
+fn serve(file: &Path) -> (Server, SocketAddr) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keyscheme"));
+    command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(file);
+    let mut server = Server::start("keyscheme serve", &mut command);
+    let address = server.announced("listening on http://").parse().unwrap();
+    (server, address)
+}
+
+/// Status and body of an answer.
+fn ask(address: SocketAddr, path: &str, headers: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let text = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{headers}\r\n");
+    stream.write_all(text.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+}
+
+fn judge(address: SocketAddr, credential: &str) -> u16 {
+    let headers =
+        format!("X-Original-Method: GET\r\nX-Original-URI: /\r\nX-API-KEY: {credential}\r\n");
+    ask(address, "/auth/nginx/stt", &headers).0
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes_accept_each_credential_once_and_say_when_they_are_ready() {
+    let Some(mut redis) = Redis::start(&["--requirepass", "hunter2-hunter2"]) else { return };
+    let replay = format!(
+        "kind = \"redis\"\nurl = \"redis://{}/0\"\ntimeout = \"1s\"\n\
+         password = {{ file = \"password\" }}",
+        redis.address
+    );
+    let file = configured(&redis.directory, &replay);
+    let ((one, at_one), (other, at_other)) = (serve(&file), serve(&file));
+    // Half a minute after the first use.
+    let (status, why) = ask(at_one, "/readyz", "");
+    assert!(status == 503 && why.contains("it is new, or has forgotten"), "{status} {why}");
+    assert_eq!(ask(at_one, "/healthz", ""), (200, "ok".to_owned()));
+    let started = Instant::now();
+    while judge(at_one, &credential()) != 200 {
+        assert!(started.elapsed() < Duration::from_secs(8), "{one}");
+        pause(20).await;
+    }
+    for round in 0..100 {
+        let credential = credential();
+        let (first, second) = if round % 2 == 0 { (at_one, at_other) } else { (at_other, at_one) };
+        assert_eq!(judge(first, &credential), 200, "{one}{other}");
+        assert_eq!(judge(second, &credential), 401, "{one}{other}");
+    }
+    redis.server.kill();
+    pause(1_100).await;
+    let (status, why) = ask(at_one, "/readyz", "");
+    assert!(status == 503 && why.starts_with("Redis: "), "{status} {why}");
+    // What nginx is told where others are told 503: it passes on 401 and 403 alone.
+    assert_eq!(judge(at_one, &credential()), 403);
+    redis.again();
+    pause(1_500).await;
+    let (status, why) = ask(at_one, "/readyz", "");
+    assert!(status == 503 && why.contains("has forgotten"), "{status} {why}");
+    let written = format!("{}{}", one.written(), other.written());
+    assert!(written.contains("not ready") && !written.contains("hunter2"), "{written}");
+}
+
+/// The tools look at a configuration without a word to its Redis.
+#[test]
+fn check_says_what_it_means_and_verify_uses_nothing_up() {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("redis-check");
+    fs::create_dir_all(&directory).unwrap();
+    let nowhere = "kind = \"redis\"\nurl = \"redis://redis.invalid:6379\"\n\
+                   password = { file = \"password\" }\n";
+    let run = |arguments: &[&str], replay: &str| {
+        let file = configured(&directory, replay);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keyscheme"));
+        let output = command.args(arguments).arg(file).output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(!said.contains("hunter2"), "{said}");
+        (output.status.code(), said)
+    };
+    let (status, said) = run(&["check"], nowhere);
+    assert_eq!(status, Some(0), "{said}");
+    for part in
+        ["redis://redis.invalid:6379", "lost its memory", "not encrypted", "while it is away"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let (_, said) = run(&["check"], &format!("{nowhere}on-failure = \"danger-local\"\n"));
+    assert!(said.contains("decides alone (danger-local), with room for 1000000"), "{said}");
+    let credential = credential();
+    for _ in 0..2 {
+        let arguments =
+            ["verify", "--service", "stt", "--method", "GET", "--target", "/", &credential];
+        let (status, said) = run(&[&arguments[..], &["--config"]].concat(), nowhere);
+        assert_eq!(status, Some(0), "{said}");
+    }
+}
