@@ -66,8 +66,9 @@ fn nothing_in_the_crate_decrypts() {
         "unpad(",
         "Aes128,",
     ] {
-        let line = code().find(|line| line.contains(word));
-        assert_eq!(line, None, "{word}");
+        // Not in a text, where AWS names a failure of its own.
+        let calls = |line: &&str| line.split('"').step_by(2).any(|code| code.contains(word));
+        assert_eq!(code().find(calls), None, "{word}");
     }
 }
 
