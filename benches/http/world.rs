@@ -144,6 +144,7 @@ secret = {{ env = "SECRET", encoding = "hex" }}
 
 [replay]
 capacity = {capacity}
+per-key = {capacity}
 
 [secrets]
 dotenv = "secrets.env"
