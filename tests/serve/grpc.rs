@@ -234,7 +234,12 @@ fn the_token_is_metadata() {
     let lines = [("x-api-key", value.as_str()), token];
     let response = check(&world, STT, http(true, "/", &lines)).unwrap();
     assert_eq!(denied(&response).0, 403);
+    // And of a stranger no body is read.
+    let mut long = http(true, "/", &lines);
+    long.raw_body = vec![0; 1024 * 1024];
+    assert_eq!(check(&world, STT, long.clone()).unwrap_err().code(), tonic::Code::OutOfRange);
     let metadata = [STT[0], token];
+    assert!(check(&world, &metadata, long).unwrap().ok.is_some());
     assert!(check(&world, &metadata, http(true, "/", &lines)).unwrap().ok.is_some());
 }
 

@@ -161,6 +161,32 @@ fn every_decision_is_a_line_and_no_flood() {
     assert!(!written.contains(&stale) && !written.contains("secret=query"));
 }
 
+/// Who may not ask decides nothing in the log, nor how much is kept for it.
+#[test]
+fn a_stranger_cannot_flood_the_log_with_names() {
+    let world = World::new("[serve]\nproxy-token = { file = \"token\" }\n", &["--log", "json"]);
+    for number in 0..300 {
+        for dialect in ["caddy", "envoy"] {
+            let line = format!("GET /auth/{dialect}/name-{number}/x");
+            assert_ne!(world.ask(&line, &[], "").status, 200);
+        }
+    }
+    // Nor does a proxy of ours that asks for what there is not.
+    let token = ("X-Proxy-Token", "a-token-that-proxies-show");
+    for number in 0..300 {
+        let line = format!("GET /auth/envoy/other-{number}/");
+        assert_eq!(world.ask(&line, &[token], "").status, 403);
+    }
+    terminate(&world.server);
+    let mut server = world.server;
+    server.ended(Duration::from_secs(5));
+    let written = server.written();
+    assert!(!written.contains("name-"), "{written}");
+    let lines = written.lines().filter(|line| line.contains("unavailable")).count();
+    assert!((2..40).contains(&lines), "{lines} lines");
+    assert!(written.contains("there is no service \\\"other-0\\\""), "{written}");
+}
+
 #[test]
 fn help_shows_how_to_start_it() {
     let output = Command::new(env!("CARGO_BIN_EXE_keyscheme")).args(["serve", "--help"]).output();

@@ -26,7 +26,9 @@ pub(super) const PATH: &str = "/envoy.service.auth.v3.Authorization/Check";
 /// Answers one call.
 pub(super) async fn respond(judge: &Judge, call: Request<Incoming>, peer: &str) -> Response<Body> {
     let codec = tonic_prost::ProstCodec::<CheckResponse, CheckRequest>::default();
-    let mut grpc = tonic::server::Grpc::new(codec).max_decoding_message_size(LONGEST_CALL);
+    // A call is read before it is answered. That of a stranger is not worth much room.
+    let longest = if judge.knows(call.headers()) { LONGEST_CALL } else { LONGEST_OF_STRANGERS };
+    let mut grpc = tonic::server::Grpc::new(codec).max_decoding_message_size(longest);
     grpc.unary(Check { judge, peer }, call).await.map(Either::Right)
 }
 
@@ -55,7 +57,7 @@ async fn check(judge: &Judge, peer: &str, call: tonic::Request<CheckRequest>) ->
         Presented::Many | Presented::None => "",
     };
     if !judge.knows(&metadata) {
-        return judge.unknown_proxy(service, peer).into();
+        return judge.unknown_proxy(peer).into();
     }
     let request = message.attributes.and_then(|a| a.request).and_then(|r| r.http);
     let request = request.unwrap_or_default();
@@ -245,3 +247,5 @@ const PERMISSION_DENIED: i32 = 7;
 const OVERWRITE_IF_EXISTS_OR_ADD: i32 = 2;
 /// More than what Envoy is usually told to buffer of a body.
 const LONGEST_CALL: usize = 17 * 1024 * 1024;
+/// More than the head of a request.
+const LONGEST_OF_STRANGERS: usize = 128 * 1024;

@@ -33,7 +33,7 @@ pub(super) async fn respond(
         let (head, body) = request.into_parts();
         if let Some(ask) = Ask::at_endpoint(&head.method, &head.uri, &head.headers, peer) {
             if !server.judge.knows(&head.headers) {
-                return Ok(whole(server.judge.unknown_proxy(ask.service, peer)));
+                return Ok(whole(server.judge.unknown_proxy(peer)));
             }
             let partly = is_partial(&head.headers);
             return Ok(whole(server.judge.judge(&ask, read(body, partly)).await));

@@ -58,8 +58,10 @@ impl Judge {
             _ => (&b""[..], &b""[..]),
         };
         let (method, target) = (String::from_utf8_lossy(method), String::from_utf8_lossy(target));
+        let guard = verifier.service(ask.service);
         let decision = Decision {
-            service: ask.service,
+            // A name that is not configured is anybody's, and decides nothing in the log.
+            service: guard.map_or(UNKNOWN, |guard| guard.service().name().as_str()),
             method: &method,
             target: &target,
             peer: Some(ask.peer),
@@ -76,16 +78,15 @@ impl Judge {
         if let Failure::Rejected(Reject::UnknownKey) = refused.failure() {
             self.auth.missed_key();
         }
-        let Some(guard) = verifier.service(ask.service) else {
-            return unavailable(ask.dialect.unavailable);
-        };
+        let Some(guard) = guard else { return unavailable(ask.dialect.unavailable) };
         // A key that does not exist too: it must not show in the time.
         let unproved = [Reject::BadCredential, Reject::Malformed, Reject::UnknownKey];
         if let (Failure::Rejected(reason), Some(request)) = (refused.failure(), request(guard, ask))
             && unproved.contains(reason)
         {
             let others = || other_targets(ask.headers, &target);
-            self.log.look_for_misreading(decision, guard.rules(), &request, others, self.now());
+            let now = SystemClock.now();
+            self.log.look_for_misreading(decision, guard.rules(), &request, others, now);
         }
         deny(refused.failure(), guard.rules(), ask.dialect)
     }
@@ -112,9 +113,9 @@ impl Judge {
     }
 
     /// The answer to a proxy that is not known.
-    pub(super) fn unknown_proxy(&self, service: &str, peer: &str) -> Response<Bytes> {
+    pub(super) fn unknown_proxy(&self, peer: &str) -> Response<Bytes> {
         let error = BackendError::new("proxy", "its X-Proxy-Token is missing or wrong");
-        let peer = Some(peer);
+        let (service, peer) = (NONE, Some(peer));
         let decision = Decision { service, method: "", target: "", peer, took: None };
         self.log.refused(decision, &Refused::from(error));
         unavailable(StatusCode::FORBIDDEN)
@@ -131,7 +132,7 @@ impl Judge {
             return Err(cannot("proxy", format!("it does not send {name}")));
         }
         let Some(guard) = verifier.service(ask.service) else {
-            return Err(cannot("configuration", "there is no such service".to_owned()));
+            return Err(cannot("configuration", format!("there is no service {:?}", ask.service)));
         };
         let Some(request) = request(guard, ask) else {
             return Err(Refused::from(Reject::Ambiguous));
@@ -154,11 +155,12 @@ impl Judge {
             Err(reason) => Err(Refused::after(&caller, reason)),
         }
     }
-
-    fn now(&self) -> UnixTime {
-        SystemClock.now()
-    }
 }
+
+/// What stands in the log in place of the service where a stranger asks. No service has this name.
+const NONE: &str = "-";
+/// And where there is no such service.
+const UNKNOWN: &str = "?";
 
 /// The request that is asked about; `None` where it is ambiguous.
 fn request<'a>(guard: Guard<'_>, ask: &Ask<'a>) -> Option<Request<'a>> {
