@@ -162,6 +162,11 @@ impl Authenticator {
         Self { shared: Arc::new(shared) }
     }
 
+    #[cfg(feature = "watch")]
+    pub(crate) fn has_state(&self) -> bool {
+        self.shared.state.is_some()
+    }
+
     /// Says in the state file that this process is alive, where there is such a file. Without that,
     /// nothing that is single use is accepted any more a few seconds later.
     #[cfg(feature = "watch")]

@@ -14,10 +14,11 @@
 
 use std::{
     fmt,
-    fs::{File, OpenOptions, rename},
-    io::{Error, Write},
+    fs::{File, OpenOptions, remove_file, rename},
+    io::{Error, ErrorKind, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 use sha2::{Digest, Sha256};
@@ -27,6 +28,8 @@ use crate::{policy::MAX_FUTURE, replay::MemoryReplay, source::read_at_most, time
 /// A state file that this process has for itself.
 pub(crate) struct StateFile {
     path: PathBuf,
+    /// Whether it is closed for good: who is still about to keep it must not open it again.
+    closed: Mutex<bool>,
     /// Held for as long as the process lives.
     _lock: File,
 }
@@ -70,14 +73,14 @@ impl StateFile {
         memory: &mut MemoryReplay,
         now: UnixTime,
     ) -> Result<(Self, Found), Error> {
-        let lock = private(&beside(path, ".lock"), false)?;
+        let lock = private(OpenOptions::new().create(true)).open(beside(path, ".lock"))?;
         if lock.try_lock().is_err() {
             return Err(Error::other("another process uses it: give each a file of its own"));
         }
-        let state = Self { path: path.to_owned(), _lock: lock };
+        let state = Self { path: path.to_owned(), closed: Mutex::new(false), _lock: lock };
         let found = match read_at_most(path, LONGEST) {
             Ok(content) => state.found(content.expose(), memory, now),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Found::Nothing,
+            Err(error) if error.kind() == ErrorKind::NotFound => Found::Nothing,
             Err(error) => return Err(error),
         };
         if let Found::Crashed(until) = found {
@@ -108,8 +111,12 @@ impl StateFile {
     }
 
     /// Says that this process is alive, and lets `memory` remember a little longer. To be called again
-    /// and again, a few seconds before the time is over.
+    /// and again, a few seconds before the time is over. Nothing, once it is closed.
     pub(crate) fn keep(&self, memory: &MemoryReplay, now: UnixTime) -> Result<(), Error> {
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        if *closed {
+            return Ok(());
+        }
         let until = memory.clock().max(now).plus(LEASE);
         self.write(&[HEADER, ALIVE, &until.0.to_be_bytes()])?;
         memory.keep_until(until);
@@ -118,6 +125,8 @@ impl StateFile {
 
     /// Lets `memory` remember nothing more, and writes what it knows.
     pub(crate) fn close(&self, memory: &MemoryReplay) -> Result<(), Error> {
+        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        *closed = true;
         memory.keep_until(UnixTime(0));
         let mut saved = SAVED.to_vec();
         memory.save(&mut saved);
@@ -128,7 +137,12 @@ impl StateFile {
     /// As a whole or not at all, also where the power fails.
     fn write(&self, parts: &[&[u8]]) -> Result<(), Error> {
         let new = beside(&self.path, ".new");
-        let mut file = private(&new, true)?;
+        // What a crash has left there may be open to others.
+        match remove_file(&new) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = private(OpenOptions::new().create_new(true)).open(&new)?;
         for part in parts {
             file.write_all(part)?;
         }
@@ -151,9 +165,9 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// A file that others may not read.
-fn private(path: &Path, empty: bool) -> Result<File, Error> {
-    OpenOptions::new().write(true).create(true).truncate(empty).mode(0o600).open(path)
+/// So that others may not read it.
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    options.write(true).mode(0o600)
 }
 
 /// How long a process may go on after it has said that it is alive, in seconds. It says so twice in
@@ -174,13 +188,28 @@ mod tests {
         replay::{Claim, ReplayClaim},
     };
 
-    fn path(name: &str) -> PathBuf {
-        let name = format!("keyscheme-state-{name}-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        for ending in ["", ".lock", ".new"] {
-            let _ = std::fs::remove_file(beside(&path, ending));
+    /// A file in a directory that goes with the test.
+    struct Place(PathBuf);
+
+    impl std::ops::Deref for Place {
+        type Target = Path;
+
+        fn deref(&self) -> &Path {
+            &self.0
         }
-        path
+    }
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            let _ = self.0.parent().map(std::fs::remove_dir_all);
+        }
+    }
+
+    fn path(name: &str) -> Place {
+        let name = format!("keyscheme-state-{name}-{}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&directory).unwrap();
+        Place(directory.join("state"))
     }
 
     fn memory() -> MemoryReplay {
@@ -219,6 +248,32 @@ mod tests {
             assert_eq!(claim(&memory, nonce, 1_000, 1_005), Some(Claim::Seen));
         }
         assert_eq!(claim(&memory, 50, 1_000, 1_005), Some(Claim::First));
+    }
+
+    #[test]
+    fn who_keeps_it_late_does_not_open_it_again() {
+        let path = path("late");
+        let (memory, state, _) = open(&path, 1_000);
+        assert_eq!(claim(&memory, 1, 1_000, 1_000), Some(Claim::First));
+        state.close(&memory).unwrap();
+        state.keep(&memory, UnixTime(1_001)).unwrap();
+        assert_eq!(claim(&memory, 2, 1_001, 1_001), None);
+        drop(state);
+        assert_eq!(open(&path, 1_002).2, Found::Memory);
+    }
+
+    #[test]
+    fn nobody_else_reads_it() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let path = path("private");
+        std::fs::write(beside(&path, ".new"), "left by a crash").unwrap();
+        let (memory, state, _) = open(&path, 1_000);
+        state.close(&memory).unwrap();
+        for ending in ["", ".lock"] {
+            let mode = std::fs::metadata(beside(&path, ending)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{ending}");
+        }
     }
 
     #[test]
@@ -272,17 +327,17 @@ mod tests {
         assert_eq!(claim(&memory, 1, 1_000, 1_000), Some(Claim::First));
         state.close(&memory).unwrap();
         drop(state);
-        let saved = std::fs::read(&path).unwrap();
+        let saved = std::fs::read(&*path).unwrap();
         for at in 0..saved.len() {
             let mut broken = saved.clone();
             broken[at] ^= 1;
-            std::fs::write(&path, &broken).unwrap();
+            std::fs::write(&*path, &broken).unwrap();
             let (memory, _state, found) = open(&path, 1_001);
             assert_eq!(found, Found::Crashed(UnixTime(1_031)), "byte {at}");
             assert_eq!(claim(&memory, 1, 1_000, 1_001), Some(Claim::Forgotten));
         }
         for length in 0..saved.len() {
-            std::fs::write(&path, &saved[..length]).unwrap();
+            std::fs::write(&*path, &saved[..length]).unwrap();
             assert_eq!(open(&path, 1_001).2, Found::Crashed(UnixTime(1_031)), "{length} bytes");
         }
     }

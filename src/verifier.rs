@@ -190,8 +190,9 @@ impl Claiming {
     pub(crate) async fn finish(self) -> Result<Verified, Refused> {
         let claim = self.unclaimed.claim(self.now);
         let answer = self.store.claim(&claim).await;
-        // A store that did not answer may have kept it.
-        if let Ok(Claim::First) | Err(_) = answer {
+        // One that was not answered is not counted: while a store is away for long, that would be all,
+        // and the key would be refused when it is back.
+        if let Ok(Claim::First) = answer {
             self.quotas.count(&claim);
         }
         settle(self.unclaimed, answer, self.clock.as_ref())

@@ -2,7 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::{task::JoinHandle, time::sleep};
+use tokio::{
+    runtime::Handle,
+    task::{JoinSet, spawn_blocking},
+    time::sleep,
+};
 
 use crate::{
     auth::{Authenticator, Reload},
@@ -28,34 +32,45 @@ impl Authenticator {
     /// # Ok(()) }
     /// ```
     pub fn watch(&self) -> Watch {
-        Watch { task: tokio::spawn(watch(self.clone())) }
+        // Apart, since the one must not wait for the other.
+        let mut tasks = JoinSet::new();
+        tasks.spawn(follow(self.clone()));
+        if self.has_state() {
+            tasks.spawn(keep(self.clone()));
+        }
+        Watch { _tasks: tasks }
     }
 }
 
-/// Ends the task of [`Authenticator::watch`] when it is dropped.
+/// Ends the work of [`Authenticator::watch`] when it is dropped.
 #[derive(Debug)]
-#[must_use = "the task ends when this is dropped"]
+#[must_use = "the work ends when this is dropped"]
 pub struct Watch {
-    task: JoinHandle<()>,
+    _tasks: JoinSet<()>,
 }
 
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.task.abort();
+/// Keeps the state file, for as long as this process lives.
+async fn keep(auth: Authenticator) {
+    loop {
+        sleep(KEEP).await;
+        let keeping = auth.clone();
+        if let Ok(Err(error)) = spawn_blocking(move || keeping.keep_state()).await {
+            tracing::error!(
+                target: "keyscheme",
+                %error,
+                "the state file cannot be written: single-use credentials will be refused"
+            );
+        }
     }
 }
 
-async fn watch(auth: Authenticator) {
+/// Follows what keys and policy were read from.
+async fn follow(auth: Authenticator) {
     let settings = auth.reload_config();
-    let (mut refreshed, mut kept) = (Instant::now(), Instant::now());
-    let mut missed = None::<Instant>;
+    let (mut refreshed, mut missed) = (Instant::now(), None::<Instant>);
     let mut failure = None;
     loop {
         sleep(settings.interval).await;
-        if kept.elapsed() >= KEEP {
-            kept = Instant::now();
-            keep(auth.clone()).await;
-        }
         let may_be_early = missed.is_none_or(|at| at.elapsed() >= EARLIEST);
         let is_early = may_be_early && auth.has_missed_key();
         if is_early {
@@ -65,20 +80,12 @@ async fn watch(auth: Authenticator) {
         if all {
             refreshed = Instant::now();
         }
-        let outcome = auth.reload_from(all).await;
-        report(&outcome, &mut failure);
-    }
-}
-
-/// Writes the state file, where there is one, without holding others up.
-async fn keep(auth: Authenticator) {
-    let written = tokio::task::spawn_blocking(move || auth.keep_state()).await;
-    if let Ok(Err(error)) = written {
-        tracing::error!(
-            target: "keyscheme",
-            %error,
-            "the state file cannot be written: single-use credentials will be refused"
-        );
+        // Files may lie where reading hangs. That must not hold up those who serve requests.
+        let (runtime, reloading) = (Handle::current(), auth.clone());
+        let reload = move || runtime.block_on(reloading.reload_from(all));
+        if let Ok(outcome) = spawn_blocking(reload).await {
+            report(&outcome, &mut failure);
+        }
     }
 }
 

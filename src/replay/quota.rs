@@ -2,7 +2,7 @@
 //!
 //! Claims are counted in eight buckets of time, which together cover the longest that a claim is kept:
 //! a bucket is forgotten when nothing in it can be live. So a key may be counted as having up to a
-//! seventh more than it has, and never less.
+//! seventh more than it has, and never less than the store has said to keep.
 
 use std::{
     collections::HashMap,

@@ -395,6 +395,26 @@ fn a_store_in_trouble_accepts_nothing() {
     }
 }
 
+/// A store that was away for long has kept nothing, and nobody is refused for that when it is back.
+#[test]
+fn a_store_that_is_back_refuses_nobody_for_want_of_room() {
+    let told = Arc::new(Told::default());
+    let store = Arc::<Told>::clone(&told);
+    let world = World::with(single_use(), |builder| {
+        builder.key("spring", key("hmac1")).replay_store(store).replay_per_key(10)
+    });
+    let answers = |answer| *told.answer.lock().expect("an answer") = Some(answer);
+    for _ in 0..100 {
+        answers(Err(BackendError::new("store", "down")));
+        assert_eq!(world.says(&sealed("hmac1")), "unavailable");
+    }
+    for number in 0..11 {
+        answers(Ok(Claim::First));
+        let expected = if number < 10 { "accepted" } else { "unavailable" };
+        assert_eq!(world.says(&sealed("hmac1")), expected, "{number}");
+    }
+}
+
 /// One nonce under two services or two keys is two claims.
 #[test]
 fn a_replay_domain_is_one_service_and_one_key() {

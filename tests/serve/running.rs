@@ -296,6 +296,23 @@ fn a_restart_reopens_nothing() {
     assert_eq!(output.status.code(), Some(2));
 }
 
+/// What is alive says so also while nothing is looked at, or looking takes its time.
+#[test]
+fn a_state_file_is_kept_however_seldom_files_are_looked_at() {
+    let more = "[replay]\nstate = \"replay.state\"\n[reload]\ninterval = \"1h\"\n";
+    let world = World::new(more, &[]);
+    let state = world.file.with_file_name("replay.state");
+    let first = fs::read(&state).unwrap();
+    let started = Instant::now();
+    while fs::read(&state).unwrap() == first {
+        assert!(started.elapsed() < Duration::from_secs(19), "{}", world.server);
+        thread::sleep(Duration::from_millis(100));
+    }
+    let value = world.credential("hmac1", "GET", "/", "");
+    let answer = world.about("caddy", "GET", "/", &[("X-API-KEY", &value)]);
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
 #[test]
 fn a_clock_that_is_set_back_reopens_nothing() {
     if faketime().is_none() {

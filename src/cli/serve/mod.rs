@@ -16,7 +16,10 @@ use hyper_util::{
     server::{conn::auto, graceful::GracefulShutdown},
 };
 use keyscheme::{Clock, Listen, SystemClock};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    runtime::Handle,
+    signal::unix::{SignalKind, signal},
+};
 
 use self::{
     judge::Judge,
@@ -121,7 +124,9 @@ async fn serve(listener: &Listener, server: &Arc<Server>) -> Result<GracefulShut
                 continue;
             }
             _ = reload.recv() => {
-                tokio::spawn(reload_now(Arc::clone(server)));
+                let (runtime, server) = (Handle::current(), Arc::clone(server));
+                // Where reading hangs, nobody waits behind it.
+                tokio::task::spawn_blocking(move || runtime.block_on(reload_now(&server)));
                 continue;
             }
             () = &mut end => return Ok(graceful),
@@ -150,7 +155,7 @@ async fn serve(listener: &Listener, server: &Arc<Server>) -> Result<GracefulShut
 }
 
 /// Reads everything again, as SIGHUP asks for.
-async fn reload_now(server: Arc<Server>) {
+async fn reload_now(server: &Server) {
     match server.judge.auth.reload().await {
         Ok(_) => tracing::info!(target: "keyscheme", "reloaded"),
         Err(error) => tracing::error!(target: "keyscheme", %error, "not reloaded"),
