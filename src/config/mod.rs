@@ -7,11 +7,16 @@
 //! text -> tables (toml) -> descriptions (read) -> secrets fetched (fetch) -> validated (builder)
 //! ```
 
+mod client;
 mod dotenv;
 mod fetch;
 mod lines;
+mod listen;
 mod load;
+mod loaded;
+mod loader;
 mod managers;
+mod mistakes;
 mod origin;
 mod read;
 #[cfg(feature = "redis")]
@@ -23,6 +28,8 @@ mod serve;
 mod walk;
 
 pub use self::{
-    load::{Config, Loader},
-    serve::{EndpointConfig, Listen, ListenError, ServeConfig},
+    listen::{Listen, ListenError},
+    loaded::Config,
+    loader::Loader,
+    serve::{EndpointConfig, ServeConfig},
 };

@@ -1,25 +1,69 @@
-//! Where a configuration came from, to read it again.
+//! Verifiers and authenticators from a file, and the file once more when it has changed.
 
 use std::{
     collections::BTreeSet,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 
-use super::load::{Config, LONGEST, Loader};
+use super::{load::LONGEST, loaded::Config, loader::Loader};
+#[cfg(feature = "watch")]
+use crate::error::Mistake;
 use crate::{
-    auth::{Origin, ReloadConfig},
+    auth::{Authenticator, Origin, ReloadConfig},
     error::ConfigError,
     source::read_at_most,
     verifier::Verifier,
 };
 
+impl Verifier {
+    /// Reads a configuration file. See [`Config`] for more.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with every mistake, each at its line and column.
+    pub async fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        Config::load(path).await.map(Config::into_verifier)
+    }
+}
+
+impl Authenticator {
+    /// Reads a configuration file. See [`Config`] for more.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with every mistake, each at its line and column.
+    pub async fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        Config::load(path).await?.try_into()
+    }
+}
+
+impl TryFrom<Config> for Authenticator {
+    type Error = ConfigError;
+
+    /// One that can be [reloaded](Self::reload), where the configuration was read from a file, and that
+    /// remembers what the process before it has left in the state file, where there is one.
+    fn try_from(config: Config) -> Result<Self, ConfigError> {
+        let origin = FileOrigin::of(&config).map(|origin| Box::new(origin) as Box<dyn Origin>);
+        let Config { verifier, replay_state, .. } = config;
+        match replay_state {
+            #[cfg(feature = "watch")]
+            Some(path) => Self::with_state(verifier, origin, &path).map_err(|error| {
+                let problem = format!("{}: {error}", path.display());
+                let remedy = "name a file of its own that this process may write";
+                ConfigError::one(Mistake::new("replay.state", problem, remedy))
+            }),
+            _ => Ok(Self::of(verifier, origin)),
+        }
+    }
+}
+
 /// A file, and how it is read.
 #[derive(Debug)]
-pub(super) struct FileOrigin {
+struct FileOrigin {
     loader: Loader,
     path: PathBuf,
     reload: ReloadConfig,
@@ -43,12 +87,13 @@ struct Seen {
 }
 
 impl FileOrigin {
-    /// Where `config` came from.
-    pub(super) fn of(config: &Config, loader: Loader, path: PathBuf) -> Self {
+    /// Where `config` came from, if it was a file.
+    fn of(config: &Config) -> Option<Self> {
+        let (loader, path) = config.origin.clone()?;
         let Config { files, has_others, digest: result, .. } = config;
         let (files, has_others, result) = (files.clone(), *has_others, *result);
         let seen = Seen { files, contents: None, has_others, result, failure: None };
-        Self { loader, path, reload: config.reload, seen: Mutex::new(seen) }
+        Some(Self { loader, path, reload: config.reload, seen: Mutex::new(seen) })
     }
 }
 

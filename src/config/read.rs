@@ -1,23 +1,26 @@
 //! The schema: which tables there are, and what they describe.
 
-use std::collections::HashSet;
+use std::{
+    collections::{BTreeSet, HashSet},
+    path::{Path, PathBuf},
+};
 
 use toml::de::{DeTable, DeValue};
 
 use super::{
+    client::{DescribedKey, client},
     managers::DescribedManagers,
     replay::DescribedReplay,
-    secret::{DescribedSecret, KnownSource, secret},
+    secret::KnownSource,
     serve::DescribedServe,
     walk::{Found, Table, kind},
 };
 use crate::{
     auth::ReloadConfig,
-    builder::{AcceptConfig, KeyConfig, ServiceConfig},
-    key::KeyState,
-    material::{Field, Material},
+    builder::{AcceptConfig, ServiceConfig},
     policy::MaxAge,
     registry::Registry,
+    source::SecretRef,
 };
 
 /// What a file describes, before any secret was fetched.
@@ -33,19 +36,28 @@ pub(super) struct Description {
 }
 
 impl Description {
+    /// The secrets of keys, and of everything else but the managers.
+    fn secrets(&self) -> impl Iterator<Item = &SecretRef> {
+        let secrets = self.keys.iter().flat_map(|key| &key.secrets).chain(&self.serve.token);
+        secrets.chain(self.replay.secret()).map(|secret| &secret.name)
+    }
+
     /// The sources that some secret is in.
     pub(super) fn named_sources(&self) -> HashSet<String> {
-        let secrets = self.keys.iter().flat_map(|key| &key.secrets).chain(&self.serve.token);
-        let secrets = secrets.chain(self.replay.secret());
-        secrets.map(|secret| secret.name.source.clone()).collect()
+        self.secrets().map(|secret| secret.source.clone()).collect()
     }
-}
 
-#[derive(Debug)]
-pub(super) struct DescribedKey {
-    pub(super) client: String,
-    pub(super) config: KeyConfig,
-    pub(super) secrets: Vec<DescribedSecret>,
+    /// The files that have a part in it.
+    pub(super) fn files(&self, directory: &Path) -> BTreeSet<PathBuf> {
+        let secrets = self.secrets().filter(|secret| secret.source == "file");
+        let names = self.dotenv.iter().chain(secrets.map(|secret| &secret.name));
+        names.map(|name| directory.join(name)).collect()
+    }
+
+    /// Whether some secret is in no file, and so must be fetched to be known.
+    pub(super) fn has_others(&self) -> bool {
+        self.secrets().any(|secret| !["env", "file"].contains(&secret.source.as_str()))
+    }
 }
 
 /// Reads a whole file. `sources` are the places that secrets come from.
@@ -136,82 +148,4 @@ fn accept(mut table: Table<'_>, found: &mut Found) -> AcceptConfig {
     accept.danger_uncovered_body = table.flag("danger-uncovered-body", found).unwrap_or_default();
     table.finish(found, &[]);
     accept
-}
-
-fn client(
-    name: &str,
-    mut table: Table<'_>,
-    registry: &Registry,
-    sources: &[KnownSource<'_>],
-    found: &mut Found,
-    keys: &mut Vec<DescribedKey>,
-) {
-    let path = table.path_of("key");
-    let remedy = format!("add a table [[client.{name}.key]], in two brackets each side");
-    if !table.has("key") {
-        found.wrong(&path, "there is none", &remedy);
-    }
-    let list = table.list_of("key", &remedy, found);
-    for (i, value) in list.into_iter().flatten().enumerate() {
-        let path = format!("{path}[{i}]");
-        found.at(&path, value.span());
-        match value.get_ref() {
-            DeValue::Table(entry) => {
-                let entry = Table::new(path, entry, found);
-                keys.push(key(name, entry, registry, sources, found));
-            }
-            other => {
-                found.wrong(&path, format!("is {}", kind(other)), "write a table");
-                let config = KeyConfig::new("", "", Material::new());
-                keys.push(DescribedKey { client: name.to_owned(), config, secrets: Vec::new() });
-            }
-        }
-    }
-    table.finish(found, &[]);
-}
-
-fn key(
-    client: &str,
-    mut table: Table<'_>,
-    registry: &Registry,
-    sources: &[KnownSource<'_>],
-    found: &mut Found,
-) -> DescribedKey {
-    let mut config = KeyConfig::new("", "", Material::new());
-    for (name, to) in [("id", &mut config.id), ("scheme", &mut config.scheme)] {
-        if !table.has(name) {
-            found.wrong(&table.path_of(name), "is missing", "every key has one");
-        }
-        *to = table.text(name, found).unwrap_or_default().to_owned();
-    }
-    if let Some(state) = table.text("state", found) {
-        match KeyState::ALL.into_iter().find(|known| known.name() == state) {
-            Some(state) => config.state = state,
-            None => {
-                let remedy = format!("use one of {}", KeyState::ALL.map(|s| s.name()).join(", "));
-                found.wrong(&table.path_of("state"), format!("{state:?} is no state"), &remedy);
-            }
-        }
-    }
-    config.not_before = table.instant("not-before", found);
-    config.not_after = table.instant("not-after", found);
-    // Of an unknown scheme nobody can say which fields it has: those of all are let pass.
-    let scheme = registry.find(&config.scheme).map(|(_, facts)| facts);
-    let fields: Vec<&'static Field> = match scheme {
-        Some(facts) => facts.fields.iter().collect(),
-        None => registry.facts().flat_map(|facts| facts.fields).collect(),
-    };
-    let mut secrets = Vec::new();
-    for field in fields {
-        let path = table.path_of(field.name);
-        if !table.has(field.name) {
-            continue;
-        }
-        // Whatever is wrong with it is said here, and not once more when it is missed.
-        config.material = std::mem::take(&mut config.material).with_unreadable(field.name);
-        secrets.extend(secret(&mut table, path, field, sources, found));
-    }
-    let fields: Vec<_> = scheme.iter().flat_map(|facts| facts.fields).map(|f| f.name).collect();
-    table.finish(found, &fields);
-    DescribedKey { client: client.to_owned(), config, secrets }
 }

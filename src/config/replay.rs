@@ -1,19 +1,27 @@
 //! The table `[replay]`: where what was used is remembered.
 
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
 use super::{
+    fetch::Fetcher,
     secret::{DescribedSecret, KnownSource},
     walk::{Found, Table},
 };
-use crate::registry::nearest;
+#[cfg(feature = "redis")]
+use crate::replay::{RedisConfig, RedisReplay};
+use crate::{builder::VerifierBuilder, registry::nearest, time::Clock};
 
 /// What is said of the memory, before any secret was fetched.
 #[derive(Debug, Default)]
 pub(super) struct DescribedReplay {
-    pub(super) capacity: Option<usize>,
-    pub(super) per_key: Option<usize>,
-    pub(super) state: Option<String>,
+    capacity: Option<usize>,
+    per_key: Option<usize>,
+    state: Option<String>,
     #[cfg(feature = "redis")]
-    pub(super) redis: Option<super::redis::DescribedRedis>,
+    redis: Option<super::redis::DescribedRedis>,
 }
 
 impl DescribedReplay {
@@ -23,6 +31,57 @@ impl DescribedReplay {
         return self.redis.as_ref()?.password.as_ref();
         #[cfg(not(feature = "redis"))]
         None
+    }
+
+    /// The memory with its store, where that is not in this process and nothing is wrong with it.
+    #[cfg_attr(
+        not(feature = "redis"),
+        allow(unused_variables, reason = "without a Redis there is nothing to open")
+    )]
+    pub(super) async fn open(
+        self,
+        directory: &Path,
+        clock: &Arc<dyn Clock>,
+        fetcher: &mut Fetcher,
+        found: &mut Found,
+    ) -> OpenReplay {
+        OpenReplay {
+            capacity: self.capacity,
+            per_key: self.per_key,
+            state: self.state.map(|name| directory.join(name)),
+            #[cfg(feature = "redis")]
+            redis: match self.redis {
+                None => None,
+                Some(redis) => redis.open(directory, clock, fetcher, found).await,
+            },
+        }
+    }
+}
+
+/// The memory, ready to be used.
+#[derive(Debug)]
+pub(super) struct OpenReplay {
+    capacity: Option<usize>,
+    per_key: Option<usize>,
+    pub(super) state: Option<PathBuf>,
+    #[cfg(feature = "redis")]
+    pub(super) redis: Option<(RedisConfig, Arc<RedisReplay>)>,
+}
+
+impl OpenReplay {
+    /// Has a verifier use it.
+    pub(super) fn give_to(&self, mut builder: VerifierBuilder) -> VerifierBuilder {
+        if let Some(capacity) = self.capacity {
+            builder = builder.replay_capacity(capacity);
+        }
+        if let Some(claims) = self.per_key {
+            builder = builder.replay_per_key(claims);
+        }
+        #[cfg(feature = "redis")]
+        if let Some((_, store)) = &self.redis {
+            builder = builder.replay_store(Arc::<RedisReplay>::clone(store));
+        }
+        builder
     }
 }
 

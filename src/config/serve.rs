@@ -1,8 +1,8 @@
 //! The table `[serve]`: what the forward-auth server is told.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
-
 use super::{
+    fetch::Fetcher,
+    listen::Listen,
     secret::{DescribedSecret, KnownSource, secret},
     walk::{Found, Table},
 };
@@ -11,7 +11,7 @@ use crate::{
     ct,
     encoding::Encoding,
     error::path_part,
-    material::{Field, Lengths, Reuse},
+    material::{Field, Lengths, Material, Reuse},
     registry::nearest,
     secret::Secret,
     wire::Presented,
@@ -21,7 +21,7 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct ServeConfig {
     listen: Option<Listen>,
-    pub(super) proxy_token: Option<Secret>,
+    proxy_token: Option<Secret>,
     endpoints: Vec<(String, EndpointConfig)>,
 }
 
@@ -59,67 +59,6 @@ impl ServeConfig {
     }
 }
 
-/// Where a server listens: `127.0.0.1:9400`, or `unix:/run/keyscheme.sock`.
-///
-/// ```
-/// use keyscheme::Listen;
-///
-/// let listen: Listen = "[::1]:9400".parse()?;
-/// assert!(listen.is_local());
-/// assert!("localhost".parse::<Listen>().is_err());
-/// # Ok::<(), keyscheme::ListenError>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Listen {
-    /// An address and a port; port 0 is a free one.
-    Tcp(SocketAddr),
-    /// The path of a Unix socket.
-    Unix(PathBuf),
-}
-
-impl Listen {
-    /// Whether nobody on another machine can reach it.
-    pub fn is_local(&self) -> bool {
-        match self {
-            Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
-            Self::Unix(_) => true,
-        }
-    }
-}
-
-impl FromStr for Listen {
-    type Err = ListenError;
-
-    fn from_str(text: &str) -> Result<Self, ListenError> {
-        match text.strip_prefix("unix:") {
-            Some("") => Err(ListenError),
-            Some(path) => Ok(Self::Unix(PathBuf::from(path))),
-            None => text.parse().map(Self::Tcp).map_err(|_| ListenError),
-        }
-    }
-}
-
-impl fmt::Display for Listen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => write!(f, "{address}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
-/// What cannot be listened on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ListenError;
-
-impl fmt::Display for ListenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("write an address with a port, such as 127.0.0.1:9400, or unix:/path")
-    }
-}
-
-impl std::error::Error for ListenError {}
-
 /// What is known of the requests that a proxy sends to an endpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EndpointConfig {
@@ -133,8 +72,28 @@ pub struct EndpointConfig {
 /// The table, and the secret that it names.
 #[derive(Debug, Default)]
 pub(super) struct DescribedServe {
-    pub(super) config: ServeConfig,
+    config: ServeConfig,
     pub(super) token: Option<DescribedSecret>,
+}
+
+impl DescribedServe {
+    /// What proxies must show, and everything else that the server is told.
+    pub(super) async fn open(self, fetcher: &mut Fetcher, found: &mut Found) -> ServeConfig {
+        let Self { mut config, token } = self;
+        let Some(described) = token else { return config };
+        let Some(secret) = fetcher.fetch(&described, found).await else { return config };
+        let visible = secret.expose().iter().all(u8::is_ascii_graphic);
+        if !visible {
+            let remedy = "a header carries it: use letters, digits and signs only";
+            found.wrong(&described.path, "holds other bytes than visible ASCII", remedy);
+        }
+        let material = Material::new().with(described.field.name, secret.clone());
+        if let Err(error) = material.get(described.field) {
+            found.wrong(&described.path, error.problem, &error.remedy);
+        }
+        config.proxy_token = Some(secret);
+        config
+    }
 }
 
 pub(super) fn read(
@@ -233,7 +192,7 @@ const DIALECTS: [&str; 5] = ["caddy", "envoy", "grpc", "nginx", "traefik"];
 /// Those that cannot send a body along.
 const NEVER_FORWARD: [&str; 2] = ["caddy", "nginx"];
 
-pub(super) const PROXY_TOKEN: Field = Field {
+const PROXY_TOKEN: Field = Field {
     name: "proxy-token",
     encoding: Encoding::Utf8,
     lengths: Lengths::Between(16, 256),
