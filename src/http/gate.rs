@@ -10,8 +10,7 @@ use super::{
     answer::{
         Announcement, Refusal, announce, answer, broken_off, too_long, translated, unavailable,
     },
-    body::{Mismatch, RequestBody, ResponseBody},
-    collect::{Collecting, Unread, Whole},
+    body::{Collecting, Mismatch, RequestBody, ResponseBody, Unread, Whole},
     head::{self, is_grpc, other_targets},
     log::{Decision, DecisionLog},
 };

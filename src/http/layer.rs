@@ -15,8 +15,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    body::{RequestBody, ResponseBody},
-    collect::Collecting,
+    body::{Collecting, RequestBody, ResponseBody},
     gate::{Admitted, After, Gate, Settings},
 };
 use crate::{

@@ -55,7 +55,6 @@ mod answer;
 mod axum;
 mod body;
 mod client;
-mod collect;
 mod gate;
 mod head;
 mod layer;

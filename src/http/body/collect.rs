@@ -10,12 +10,12 @@ use http::HeaderMap;
 use http_body::Body;
 use pin_project_lite::pin_project;
 
-use super::body::Content;
+use super::digest::Content;
 use crate::{verifier::Refused, verify::Verified};
 
 pin_project! {
     /// A covered body that is being read.
-    pub(super) struct Collecting<B> {
+    pub(in crate::http) struct Collecting<B> {
         #[pin]
         body: B,
         // Taken at the end.
@@ -27,26 +27,29 @@ pin_project! {
 }
 
 /// A body that was read to its end, and is the one that the credential covers.
-pub(super) struct Whole {
-    pub(super) verified: Verified,
-    pub(super) data: Option<Bytes>,
-    pub(super) trailers: Option<HeaderMap>,
+pub(in crate::http) struct Whole {
+    pub(in crate::http) verified: Verified,
+    pub(in crate::http) data: Option<Bytes>,
+    pub(in crate::http) trailers: Option<HeaderMap>,
 }
 
 /// Why there is none.
-pub(super) enum Unread {
+pub(in crate::http) enum Unread {
     BrokenOff(Box<Verified>),
     Mismatch(Refused),
     TooLong(Box<Verified>),
 }
 
 impl<B: Body<Data = Bytes>> Collecting<B> {
-    pub(super) fn new(body: B, verified: Verified, limit: usize) -> Self {
+    pub(in crate::http) fn new(body: B, verified: Verified, limit: usize) -> Self {
         let content = Some(Content::new(verified));
         Self { body, content, first: None, more: BytesMut::new(), limit }
     }
 
-    pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Whole, Unread>> {
+    pub(in crate::http) fn poll(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Whole, Unread>> {
         let mut this = self.project();
         loop {
             // Nobody asks again after the answer.
