@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use super::Snapshot;
+use super::snapshot::Snapshot;
 use crate::{id::ServiceName, key::Column, policy::MAX_FUTURE, time::UnixTime};
 
 /// What is known of the claims under every policy that has been replaced.
