@@ -14,14 +14,17 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
 use super::{
-    Binds, Context, Facts, KeyScheme, OpenError, Opened, Part, Payload, SealError, Sealing,
-    SingleUse,
     aes::{API_KEY, BLOCK, MAX_PADDED, Schedule, pad},
+    contract::{KeyScheme, Part},
+    facts::{Binds, Facts, SingleUse},
+    opening::{OpenError, Opened, Payload},
+    sealing::{SealError, Sealing},
 };
 use crate::{
     ct,
     encoding::Encoding,
     material::{Field, KeyError, Lengths, Material, Reuse},
+    request::Context,
     secret::Packed,
     wire::{
         Fault,

@@ -18,9 +18,11 @@ use std::fmt;
 use aes_gcm::{AeadInOut, Aes256Gcm, KeyInit, aead::inout::InOutBuf};
 
 use super::{
-    Binds, Context, Facts, KeyScheme, Nonce, OpenError, Opened, Part, Payload, SealError, Sealing,
-    SingleUse,
     aes::{API_KEY, MAX_API_KEY},
+    contract::{KeyScheme, Part},
+    facts::{Binds, Facts, SingleUse},
+    opening::{Nonce, OpenError, Opened, Payload},
+    sealing::{SealError, Sealing},
     text::{format_ts, join, parse_ts, split_field},
 };
 use crate::{
@@ -28,6 +30,7 @@ use crate::{
     encoding::Encoding,
     id::{KeyId, ServiceName},
     material::{Field, KeyError, Lengths, Material, Reuse},
+    request::Context,
     secret::Packed,
     wire::{
         Fault,

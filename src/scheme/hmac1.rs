@@ -16,15 +16,18 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Binds, Body, Context, Covers, Facts, KeyScheme, OpenError, Opened, Part, Payload, SealError,
-    Sealing, SingleUse,
+    contract::{KeyScheme, Part},
+    facts::{Binds, Facts, SingleUse},
     misread::{is_milliseconds, misread},
+    opening::{Covers, OpenError, Opened, Payload},
+    sealing::{SealError, Sealing},
     text::{format_ts, join, parse_ts, split_field, split_field_of},
 };
 use crate::{
     ct,
     encoding::Encoding,
     material::{Field, KeyError, Lengths, Material, Reuse},
+    request::{Body, Context},
     time::UnixTime,
     wire::{
         Fault,

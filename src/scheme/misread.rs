@@ -1,7 +1,7 @@
 //! What a well-meaning client may have signed in place of the request that was sent. For the operator's
 //! log only: nothing here accepts anything.
 
-use super::Context;
+use crate::request::Context;
 
 /// The misreading under which a credential would have been proved, if `proves` says so of one.
 pub(super) fn misread(

@@ -1,6 +1,6 @@
 //! The texts that payloads and joined inputs are made of.
 
-use super::SealError;
+use super::sealing::SealError;
 use crate::time::UnixTime;
 
 /// `ts`: `[1-9][0-9]{0,10}`, Unix seconds.

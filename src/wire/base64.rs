@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::Fault;
+use super::fault::Fault;
 
 /// Whether `text` is canonical RFC 4648 section 4 Base64: padded, its trailing bits zero.
 ///

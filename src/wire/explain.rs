@@ -1,11 +1,15 @@
 //! What a header value is, or the exact place where it stops being a credential. No secret needed.
 //!
-//! This is the slow, talkative twin of [`Credential::parse`](super::Credential::parse); a test holds
+//! This is the slow, talkative twin of [`Credential::parse`](super::credential::Credential::parse); a test holds
 //! the two to the same verdicts.
 
 use std::fmt;
 
-use super::{MAX_CREDENTIAL, is_token68_byte};
+use super::{
+    base64::is_canonical,
+    credential::{MAX_CREDENTIAL, is_token68_byte},
+    fault::Fault,
+};
 use crate::{error::Reject, id::KeyId};
 
 /// What a header value is.
@@ -41,24 +45,6 @@ impl fmt::Debug for Explanation<'_> {
                 write!(f, "Tagged({scheme}.{key_id}, {} bytes)", payload.len())
             }
         }
-    }
-}
-
-/// The place where a value stops being a credential.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// Bytes before it.
-    pub at: usize,
-    /// How a verifier answers.
-    pub reason: Reject,
-    /// What should stand there.
-    pub problem: String,
-}
-
-impl Fault {
-    /// A value that is malformed at `at`.
-    pub fn malformed(at: usize, problem: impl Into<String>) -> Self {
-        Self { at, reason: Reject::Malformed, problem: problem.into() }
     }
 }
 
@@ -102,7 +88,7 @@ fn dissect(value: &[u8]) -> Result<Explanation<'_>, Fault> {
 }
 
 fn bare(value: &[u8]) -> Result<Explanation<'_>, Fault> {
-    if super::base64::is_canonical(value) {
+    if is_canonical(value) {
         return Ok(Explanation::Bare { payload: value });
     }
     let symbols = value.iter().rposition(|&b| b != b'=').map_or(0, |last| last + 1);
@@ -159,7 +145,10 @@ fn first_not(text: &str, rule: impl Fn((usize, u8)) -> bool) -> Option<usize> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{super::*, *};
+    use super::{
+        super::{credential::Credential, presented::Presented},
+        *,
+    };
 
     fn verdict(value: &[u8]) -> Result<(), Reject> {
         match explain(value) {

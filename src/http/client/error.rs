@@ -6,7 +6,7 @@ use crate::scheme::SealError;
 
 pub(super) type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Why a call through an [`IssueLayer`](super::IssueLayer) failed. Only where it is
+/// Why a call through an [`IssueLayer`](crate::http::IssueLayer) failed. Only where it is
 /// [`Self::Inner`] can anything have been sent.
 #[derive(Debug)]
 #[non_exhaustive]

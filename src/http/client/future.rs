@@ -11,14 +11,14 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{
-    IssueLayer,
     body::{Collecting, IssuedBody},
     error::{BoxError, IssueError},
+    layer::IssueLayer,
     outgoing::{Incoming, Outgoing},
 };
 
 pin_project! {
-    /// The future of an [`IssueService`](super::IssueService).
+    /// The future of an [`IssueService`](crate::http::IssueService).
     pub struct IssueFuture<S, R>
     where
         S: Service<R::Sent>,
