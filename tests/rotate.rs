@@ -2,9 +2,18 @@
 
 #![cfg(feature = "cli")]
 
-#[allow(dead_code)]
+#[path = "support/directory.rs"]
+#[allow(dead_code, reason = "tests of other programs use the rest")]
+mod directory;
+#[path = "support/program.rs"]
+#[allow(dead_code, reason = "tests of other programs use the rest")]
+mod program;
 #[path = "support/server.rs"]
+#[allow(dead_code, reason = "tests of other programs use the rest")]
 mod server;
+#[path = "support/wire.rs"]
+#[allow(dead_code, reason = "tests of other programs use the rest")]
+mod wire;
 #[path = "rotate/world.rs"]
 mod world;
 

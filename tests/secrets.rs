@@ -41,6 +41,8 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
 };
+#[cfg(any(unix, feature = "vault"))]
+use std::{fs, path::Path};
 
 use async_trait::async_trait;
 use keyscheme::{
@@ -69,6 +71,15 @@ fn configuration(keys: &[(&str, &str)]) -> String {
         );
     }
     text
+}
+
+/// An empty one, the same in every process of a test.
+#[cfg(any(unix, feature = "vault"))]
+fn directory(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&path);
+    fs::create_dir_all(&path).unwrap();
+    path
 }
 
 async fn load(loader: Loader, text: &str) -> Result<Config, ConfigError> {

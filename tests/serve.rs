@@ -2,9 +2,20 @@
 
 #![cfg(feature = "cli")]
 
-#[allow(dead_code)]
+#[path = "support/directory.rs"]
+#[allow(dead_code, reason = "tests of other programs use the rest")]
+mod directory;
+#[path = "support/mod.rs"]
+#[allow(dead_code, reason = "tests of other programs use the rest")]
+mod peers;
+#[path = "support/program.rs"]
+mod program;
 #[path = "support/server.rs"]
+#[allow(dead_code, reason = "tests of other programs use the rest")]
 mod server;
+#[path = "support/wire.rs"]
+#[allow(dead_code, reason = "tests of other programs use the rest")]
+mod wire;
 #[path = "serve/world.rs"]
 mod world;
 

@@ -1,10 +1,11 @@
-//! Requests byte by byte, and what is answered.
+//! Requests as clients write them, in ways that a library would not.
 
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpStream},
-    time::Duration,
+    net::SocketAddr,
 };
+
+use crate::wire::{Answer, connected};
 
 /// A request as it is written.
 #[derive(Clone)]
@@ -17,15 +18,6 @@ pub struct Call {
     pub chunked: bool,
     /// What `Connection` says besides `close`.
     pub connection: &'static str,
-}
-
-/// What came back.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    /// The names in lower case.
-    pub headers: Vec<(String, String)>,
-    pub body: String,
 }
 
 impl Call {
@@ -73,43 +65,13 @@ impl Call {
             bytes.extend(&self.body);
         }
         let bytes = [head.as_bytes(), b"\r\n", &bytes].concat();
-        let mut stream = TcpStream::connect(address).expect("a connection");
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut stream = connected(address);
         // A proxy may answer and close before it has read all.
         let _ = stream.write_all(&bytes);
         let mut answer = Vec::new();
         let read = stream.read_to_end(&mut answer);
         let answer = String::from_utf8_lossy(&answer);
         assert!(!answer.is_empty(), "{} {}: no answer: {read:?}", self.method, self.target);
-        Answer::new(&answer)
-    }
-}
-
-impl Answer {
-    fn new(text: &str) -> Self {
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
-        let mut lines = head.split("\r\n");
-        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
-        let headers = lines.filter_map(|line| line.split_once(':'));
-        let headers = headers.map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
-        Self {
-            status: status.unwrap_or_else(|| panic!("no status: {text:?}")),
-            headers: headers.collect(),
-            body: body.to_owned(),
-        }
-    }
-
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let mut found = self.headers.iter().filter(|(other, _)| other == name);
-        let value = found.next().map(|(_, value)| value.as_str());
-        assert!(found.next().is_none(), "{name} twice: {self:?}");
-        value
-    }
-
-    /// The object in the body, whatever its framing.
-    pub fn json(&self) -> serde_json::Value {
-        let text = self.body.find('{').zip(self.body.rfind('}'));
-        let text = text.map_or("", |(start, end)| &self.body[start..=end]);
-        serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+        Answer::of(&answer)
     }
 }

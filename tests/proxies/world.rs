@@ -1,14 +1,11 @@
 //! A proxy with its sample configuration, `keyscheme serve` and the application, on loopback.
 
 use std::{
-    env, fs,
+    fs,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{self, Command},
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    process::Command,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -17,10 +14,13 @@ use serde_json::Value;
 
 use crate::{
     Proxy,
-    calls::{Answer, Call},
+    calls::Call,
     cases::{Case, Expect, digest},
+    directory::Temporary,
+    program::{serve_here, started},
     server::{self, Server},
-    support::succeeds,
+    support::{python, succeeds},
+    wire::Answer,
 };
 
 /// The headers that tell the application who calls.
@@ -121,17 +121,14 @@ impl World {
             return None;
         }
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let temporary = Temporary::new();
+        let temporary = Temporary::new("proxies");
         let directory = temporary.0.clone();
 
         let path = directory.join("keyscheme.toml");
         fs::write(&path, format!("{CONFIGURATION}\n{}", setup.serve)).unwrap();
         fs::write(directory.join(".env"), dotenv()).unwrap();
         let config = block_on(Config::load(&path)).unwrap_or_else(|error| panic!("{error}"));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_keyscheme"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&path);
-        let mut keyscheme = Server::start("keyscheme serve", &mut command);
-        let keyscheme_address = keyscheme.announced("listening on http://").parse().unwrap();
+        let (keyscheme, keyscheme_address) = started(&mut serve_here(&path));
 
         let mut command = Command::new(python());
         command.args(["-m", "uvicorn", "app:app", "--port", "0", "--no-access-log", "--app-dir"]);
@@ -339,11 +336,6 @@ impl std::fmt::Display for World {
     }
 }
 
-/// The interpreter that has the application's packages.
-pub fn python() -> String {
-    env::var("KEYSCHEME_PYTHON").unwrap_or_else(|_| "python3".to_owned())
-}
-
 /// A file of `docs/proxies`.
 pub fn sample(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/proxies").join(name);
@@ -378,25 +370,6 @@ fn dotenv() -> String {
         ("PROXIES_SECRET", &base64(2)),
     ];
     lines.map(|(name, value)| format!("{name}='{value}'\n")).concat()
-}
-
-/// A directory that is removed with all that is in it.
-struct Temporary(PathBuf);
-
-impl Temporary {
-    fn new() -> Self {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("proxies-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {

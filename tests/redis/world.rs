@@ -1,15 +1,11 @@
 //! A server that can be ended and started again, and verifiers that share it.
 
 use std::{
-    fs,
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::Command,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -20,6 +16,7 @@ use keyscheme::{
 };
 
 use crate::{
+    directory::directory,
     peers::has_peer,
     server::{Server, free_address},
 };
@@ -37,11 +34,7 @@ impl Redis {
         if !has_peer("redis-server", "--version") {
             return None;
         }
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("redis-{}-{number}", std::process::id());
-        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::create_dir_all(&directory).unwrap();
+        let directory = directory("redis");
         let address = free_address();
         let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
         let server = Self::run(address, &directory, &arguments);

@@ -3,14 +3,13 @@
 use std::{
     fs,
     io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener},
     os::unix::net::UnixListener,
-    process::Command,
     thread,
 };
 
 use crate::{
-    server::Server,
+    wire::ask,
     world::{START, World, replaced},
 };
 
@@ -147,32 +146,11 @@ fn what_somebody_else_writes_meanwhile_is_not_lost() {
 fn a_server_shows_its_keys_to_who_has_the_token() {
     let world = World::new();
     world.stage("spring-2");
-    let serve = |world: &World| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_keyscheme"));
-        command.current_dir(&world.directory);
-        command.args(["serve", "--config", "keyscheme.toml", "--listen", "127.0.0.1:0"]);
-        for name in ["SALT", "API_KEY", "SPRING_MAIN_SECRET"] {
-            command.env_remove(name);
-        }
-        let mut server = Server::start("keyscheme serve", &mut command);
-        let address = server.announced("listening on http://");
-        (server, address)
-    };
-    let get = |address: &str, header: &str| {
-        let mut stream = TcpStream::connect(address).unwrap();
-        let question =
-            format!("GET /keyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{header}\r\n");
-        stream.write_all(question.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    };
-    let (open, address) = serve(&world);
-    let answer = get(&address, "");
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    assert!(answer.contains("content-type: application/json"), "{answer}");
-    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    let get = |address, headers: &[(&str, &str)]| ask(address, "GET /keyz", headers, "");
+    let (open, address) = world.serve();
+    let answer = get(address, &[]);
+    assert_eq!((answer.status, answer.one("content-type")), (200, "application/json"));
+    let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
     let mut shown: Vec<_> =
         body["keys"].as_array().unwrap().iter().map(ToString::to_string).collect();
     shown.sort();
@@ -190,14 +168,14 @@ fn a_server_shows_its_keys_to_who_has_the_token() {
     fs::write(world.directory.join("token"), token).unwrap();
     let guarded = "[serve]\nproxy-token = { file = \"token\" }\n\n[secrets]";
     fs::write(&world.file, replaced(&world.text(), "[secrets]", guarded)).unwrap();
-    let (_guarded, address) = serve(&world);
-    for header in ["", "X-Proxy-Token: another\r\n"] {
-        let answer = get(&address, header);
-        assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
-        assert!(!answer.contains("spring"), "{answer}");
+    let (_guarded, address) = world.serve();
+    for headers in [&[][..], &[("X-Proxy-Token", "another")]] {
+        let answer = get(address, headers);
+        assert_eq!(answer.status, 403, "{answer:?}");
+        assert!(!answer.undated().contains("spring"), "{answer:?}");
     }
-    let answer = get(&address, &format!("X-Proxy-Token: {token}\r\n"));
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let answer = get(address, &[("X-Proxy-Token", token)]);
+    assert_eq!(answer.status, 200, "{answer:?}");
     // The command shows the token by itself, and prints it nowhere.
     let said = world.steps(START, &["--server", &format!("http://{address}")]);
     assert!(said.starts_with("promoted: spring-2") && !said.contains(token), "{said}");

@@ -1,24 +1,8 @@
 //! From the first step to the last.
 
-use std::{fs, os::unix::fs::MetadataExt, process::Command};
+use std::{fs, os::unix::fs::MetadataExt};
 
-use crate::{
-    server::Server,
-    world::{DAY, OLD, START, World, replaced},
-};
-
-/// A server with the configuration as it stands now.
-fn serve(world: &World) -> (Server, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_keyscheme"));
-    command.current_dir(&world.directory);
-    command.args(["serve", "--config", "keyscheme.toml", "--listen", "127.0.0.1:0"]);
-    for name in ["SALT", "API_KEY", "SPRING_MAIN_SECRET"] {
-        command.env_remove(name);
-    }
-    let mut server = Server::start("keyscheme serve", &mut command);
-    let address = server.announced("listening on ");
-    (server, address)
-}
+use crate::world::{DAY, OLD, START, World, replaced};
 
 /// No request fails, the comments stay, and every step says what is next.
 #[test]
@@ -31,7 +15,8 @@ fn a_rotation_from_end_to_end() {
             assert!(world.verify(*at, credential).starts_with("spring"), "{at} {credential}");
         }
     };
-    let (_server, address) = serve(&world);
+    let (_server, address) = world.serve();
+    let address = format!("http://{address}");
 
     // 1. Staged.
     let said = world.steps(START, &["--secret", "new-file:spring-2", "--id", "spring-2"]);
@@ -65,7 +50,8 @@ fn a_rotation_from_end_to_end() {
         "has not loaded spring-2: who sends it would be refused there",
     );
     drop(_server);
-    let (_server, address) = serve(&world);
+    let (_server, address) = world.serve();
+    let address = format!("http://{address}");
     let said = world.steps(START + DAY, &["--server", &address, "--grace", "2d"]);
     assert!(said.starts_with("promoted: spring-2 of spring-main (hmac1) is active"), "{said}");
     assert!(said.contains(&format!("{OLD} is verified until 2026-09-24T14:13:20Z")), "{said}");

@@ -3,9 +3,15 @@
 use std::{
     collections::BTreeMap,
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use crate::{
+    directory::directory,
+    program::{keyscheme, serve_here, started},
+    server::Server,
 };
 
 pub const START: u64 = 1_790_000_000;
@@ -35,11 +41,7 @@ impl World {
     }
 
     pub fn with(text: &str) -> Self {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("rotate-{}-{number}", std::process::id());
-        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::create_dir_all(&directory).unwrap();
+        let directory = directory("rotate");
         let file = directory.join("keyscheme.toml");
         fs::write(&file, text).unwrap();
         Self { directory, file }
@@ -56,17 +58,25 @@ impl World {
     }
 
     pub fn run(&self, arguments: &[&str]) -> Said {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_keyscheme"));
-        command.current_dir(&self.directory).stdin(Stdio::null()).args(arguments);
-        for name in ["SALT", "API_KEY", "SPRING_MAIN_SECRET"] {
-            command.env_remove(name);
-        }
-        let output = command.output().unwrap();
+        let output = self.within(&mut keyscheme()).args(arguments).output().unwrap();
         Said {
             status: output.status.code().unwrap(),
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),
         }
+    }
+
+    /// A server with the configuration as it stands now.
+    pub fn serve(&self) -> (Server, SocketAddr) {
+        started(self.within(&mut serve_here(Path::new("keyscheme.toml"))))
+    }
+
+    /// In the directory, and without the secrets of who runs the tests.
+    fn within<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        for name in ["SALT", "API_KEY", "SPRING_MAIN_SECRET"] {
+            command.env_remove(name);
+        }
+        command.current_dir(&self.directory).stdin(Stdio::null())
     }
 
     /// `rotate` for the key of the example.

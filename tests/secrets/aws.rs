@@ -11,10 +11,10 @@ use keyscheme::Loader;
 
 use crate::{
     MARK, alone, base64, configuration, has, load, mistake,
-    peers::{Listener, canned, hanging, python},
+    peers::{Listener, canned, hanging},
     secret,
     server::{Server, free_address},
-    support::succeeds,
+    support::{python, succeeds},
 };
 
 /// What the SDK finds, as it does on a machine of AWS.

@@ -1,22 +1,10 @@
 //! Files that are exchanged under a reader, and systemd's credentials.
 
-use std::{
-    fs,
-    os::unix::fs::symlink,
-    path::{Path, PathBuf},
-    thread,
-};
+use std::{fs, os::unix::fs::symlink, path::PathBuf, thread};
 
 use keyscheme::{Fetched, FileSource, Loader, SecretRef, SecretSource};
 
-use crate::{alone, base64, configuration, has, load, mistake, secret};
-
-fn directory(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = fs::remove_dir_all(&path);
-    fs::create_dir_all(&path).unwrap();
-    path
-}
+use crate::{alone, base64, configuration, directory, has, load, mistake, secret};
 
 /// What the kubelet does: a directory for each version, a link `..data` to the one that counts, and links
 /// through it. The link is replaced in one step.

@@ -1,17 +1,11 @@
 //! What answers in place of a secret manager where no real one can be made to, and what listens in.
 
 use std::{
-    env,
     io::{Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex},
     thread,
 };
-
-/// The interpreter that has the managers' packages.
-pub fn python() -> String {
-    env::var("KEYSCHEME_PYTHON").unwrap_or_else(|_| "python3".to_owned())
-}
 
 /// Gives one answer to every request.
 pub fn canned(status: u16, body: &str) -> SocketAddr {

@@ -3,7 +3,7 @@
 use std::{
     fs,
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Command,
     time::{Duration, Instant},
 };
@@ -12,11 +12,11 @@ use keyscheme::{Encoding, Loader};
 use serde_json::{Value, json};
 
 use crate::{
-    MARK, alone, base64, configuration, has, load, mistake,
-    peers::{Listener, canned, hanging, python},
+    MARK, alone, base64, configuration, directory, has, load, mistake,
+    peers::{Listener, canned, hanging},
     secret,
     server::{Server, free_address},
-    support::succeeds,
+    support::{python, succeeds},
 };
 
 /// Of the development mode. No secret of these tests, so without their mark.
@@ -118,13 +118,6 @@ fn table(address: SocketAddr) -> String {
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
-}
-
-fn directory(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = fs::remove_dir_all(&path);
-    fs::create_dir_all(&path).unwrap();
-    path
 }
 
 #[test]

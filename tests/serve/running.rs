@@ -11,8 +11,10 @@ use std::{
 };
 
 use crate::{
+    peers::is_there,
+    program::{keyscheme, serve, serve_here, started},
     server::Server,
-    world::{CLIENT, SCHEMES, SECRETS, World, configured, serve},
+    world::{CLIENT, SCHEMES, SECRETS, World, configured},
 };
 
 #[test]
@@ -189,7 +191,7 @@ fn a_stranger_cannot_flood_the_log_with_names() {
 
 #[test]
 fn help_shows_how_to_start_it() {
-    let output = Command::new(env!("CARGO_BIN_EXE_keyscheme")).args(["serve", "--help"]).output();
+    let output = keyscheme().args(["serve", "--help"]).output();
     let help = String::from_utf8(output.unwrap().stdout).unwrap();
     assert!(help.contains("keyscheme serve --config keyscheme.toml"), "{help}");
     assert!(help.contains("--listen"), "{help}");
@@ -247,14 +249,12 @@ fn a_server_whose_configuration_is_stale_is_not_ready() {
 
 /// How a server is started on a state file, with the clock of the machine or another.
 fn on_state(file: &std::path::Path, clock: Option<&str>) -> (Server, std::net::SocketAddr) {
-    let mut command = serve(file, &["--listen", "127.0.0.1:0"]);
+    let mut command = serve_here(file);
     if let Some(shift) = clock {
         // Not its program, which would be killed in our place.
         command.env("LD_PRELOAD", faketime().unwrap()).env("FAKETIME", shift);
     }
-    let mut server = Server::start("keyscheme serve", &mut command);
-    let address = server.announced("listening on http://").parse().unwrap();
-    (server, address)
+    started(&mut command)
 }
 
 fn faketime() -> Option<std::path::PathBuf> {
@@ -290,7 +290,7 @@ fn a_restart_reopens_nothing() {
     let legacy = world.credential("ecb0", "GET", "/", "");
     assert_eq!(asks(&world, &legacy), 200);
     // Another process does not take the file away.
-    let output = serve(&file, &["--listen", "127.0.0.1:0"]).output().unwrap();
+    let output = serve_here(&file).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("another process uses it"), "{said}");
     assert_eq!(output.status.code(), Some(2));
@@ -315,9 +315,7 @@ fn a_state_file_is_kept_however_seldom_files_are_looked_at() {
 
 #[test]
 fn a_clock_that_is_set_back_reopens_nothing() {
-    if faketime().is_none() {
-        assert!(std::env::var_os("KEYSCHEME_REQUIRE_PEERS").is_none(), "faketime is missing");
-        eprintln!("skipped: faketime is missing");
+    if !is_there("faketime", faketime().is_some()) {
         return;
     }
     let mut world = World::new("[replay]\nstate = \"replay.state\"\n", &[]);

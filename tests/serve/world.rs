@@ -1,19 +1,15 @@
 //! A server, a configuration with a key under every scheme, and questions as they stand on the wire.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpStream},
-    path::PathBuf,
-    process::Command,
-    sync::atomic::{AtomicUsize, Ordering},
-    time::Duration,
-};
+use std::{fs, net::SocketAddr, path::PathBuf};
 
 use keyscheme::{Config, Issuer, Request};
 
-use crate::server::Server;
+use crate::{
+    directory::directory,
+    program::{serve_here, started},
+    server::Server,
+    wire::{Answer, ask},
+};
 
 pub const SCHEMES: [&str; 4] = ["ecb0", "cbc1", "gcm1", "hmac1"];
 pub const CLIENT: &str = "spring-main";
@@ -72,11 +68,7 @@ pub struct World {
 
 /// A configuration file with this at its end, in a directory of its own.
 pub fn configured(more: &str) -> PathBuf {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let name = format!("serve-{}-{number}", std::process::id());
-    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    fs::create_dir_all(&directory).unwrap();
+    let directory = directory("serve");
     for (name, secret) in SECRETS {
         fs::write(directory.join(name), secret).unwrap();
     }
@@ -85,19 +77,11 @@ pub fn configured(more: &str) -> PathBuf {
     file
 }
 
-pub fn serve(file: &std::path::Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_keyscheme"));
-    command.arg("serve").arg("--config").arg(file).args(arguments);
-    command
-}
-
 impl World {
     pub fn new(more: &str, arguments: &[&str]) -> Self {
         let file = configured(more);
         let config = tokio::runtime::Runtime::new().unwrap().block_on(Config::load(&file)).unwrap();
-        let mut command = serve(&file, &["--listen", "127.0.0.1:0"]);
-        let mut server = Server::start("keyscheme serve", command.args(arguments));
-        let address = server.announced("listening on http://").parse().unwrap();
+        let (server, address) = started(serve_here(&file).args(arguments));
         Self { server, address, file, config }
     }
 
@@ -111,16 +95,7 @@ impl World {
 
     /// Asks with these header lines.
     pub fn ask(&self, line: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        let mut text = format!("{line} HTTP/1.1\r\nHost: auth\r\nConnection: close\r\n");
-        for (name, value) in headers {
-            text += &format!("{name}: {value}\r\n");
-        }
-        if !body.is_empty() {
-            text += &format!("Content-Length: {}\r\n", body.len());
-        }
-        stream.write_all(format!("{text}\r\n{body}").as_bytes()).unwrap();
-        Answer::read(stream)
+        ask(self.address, line, headers, body)
     }
 
     /// Asks about a request as a proxy of this dialect would.
@@ -161,55 +136,8 @@ pub fn question(
     }
 }
 
-#[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: BTreeMap<String, Vec<String>>,
-    pub body: String,
-    /// Everything but the date.
-    pub text: String,
-}
-
-impl Answer {
-    pub fn read(stream: TcpStream) -> Self {
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        let mut stream = BufReader::new(stream);
-        let mut text = String::new();
-        let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let mut status = 0;
-        loop {
-            let mut line = String::new();
-            stream.read_line(&mut line).unwrap();
-            if line.trim().is_empty() {
-                break;
-            }
-            match line.split_once(": ") {
-                Some((name, value)) => {
-                    let values = headers.entry(name.to_ascii_lowercase()).or_default();
-                    values.push(value.trim_end().to_owned());
-                }
-                None => status = line.split(' ').nth(1).unwrap().parse().unwrap(),
-            }
-            if !line.starts_with("date:") {
-                text += &line;
-            }
-        }
-        let mut body = String::new();
-        stream.read_to_string(&mut body).unwrap();
-        text += &body;
-        Self { status, headers, body, text }
-    }
-
-    pub fn header(&self, name: &str) -> &str {
-        match self.headers.get(name).map(Vec::as_slice) {
-            Some([one]) => one,
-            other => panic!("{name}: {other:?} in {self:?}"),
-        }
-    }
-
-    /// Client, scheme, key id and body, each of which stands there exactly once.
-    pub fn identity(&self) -> [&str; 4] {
-        self.header("x-auth-content-sha256");
-        ["x-auth-client", "x-auth-scheme", "x-auth-key-id", "x-auth-body"].map(|n| self.header(n))
-    }
+/// Client, scheme, key id and body, each of which stands there exactly once.
+pub fn identity(answer: &Answer) -> [&str; 4] {
+    answer.one("x-auth-content-sha256");
+    ["x-auth-client", "x-auth-scheme", "x-auth-key-id", "x-auth-body"].map(|name| answer.one(name))
 }

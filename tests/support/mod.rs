@@ -40,6 +40,11 @@ pub fn is_there(name: &str, there: bool) -> bool {
     there
 }
 
+/// The interpreter that has the packages of the tests.
+pub fn python() -> String {
+    env::var("KEYSCHEME_PYTHON").unwrap_or_else(|_| "python3".to_owned())
+}
+
 /// What a program says to `input`, in lines. It must succeed.
 pub fn lines(command: &mut Command, input: &str) -> Vec<String> {
     let name = command.get_program().to_owned();

@@ -2,15 +2,15 @@
 
 use std::{
     fs,
-    io::{Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::SocketAddr,
     path::{Path, PathBuf},
-    process::Command,
     time::{Duration, Instant},
 };
 
 use crate::{
-    server::Server,
+    directory::directory,
+    program::{keyscheme, serve_here, started},
+    wire::ask,
     world::{Redis, credential, pause},
 };
 
@@ -34,30 +34,16 @@ fn configured(directory: &Path, replay: &str) -> PathBuf {
     file
 }
 
-fn serve(file: &Path) -> (Server, SocketAddr) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_keyscheme"));
-    command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(file);
-    let mut server = Server::start("keyscheme serve", &mut command);
-    let address = server.announced("listening on http://").parse().unwrap();
-    (server, address)
-}
-
 /// Status and body of an answer.
-fn ask(address: SocketAddr, path: &str, headers: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    let text = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{headers}\r\n");
-    stream.write_all(text.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+fn asks(address: SocketAddr, path: &str) -> (u16, String) {
+    let answer = ask(address, &format!("GET {path}"), &[], "");
+    (answer.status, answer.body)
 }
 
 fn judge(address: SocketAddr, credential: &str) -> u16 {
     let headers =
-        format!("X-Original-Method: GET\r\nX-Original-URI: /\r\nX-API-KEY: {credential}\r\n");
-    ask(address, "/auth/nginx/stt", &headers).0
+        [("X-Original-Method", "GET"), ("X-Original-URI", "/"), ("X-API-KEY", credential)];
+    ask(address, "GET /auth/nginx/stt", &headers, "").status
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,11 +55,12 @@ async fn two_processes_accept_each_credential_once_and_say_when_they_are_ready()
         redis.address
     );
     let file = configured(&redis.directory, &replay);
-    let ((one, at_one), (other, at_other)) = (serve(&file), serve(&file));
+    let serve = || started(&mut serve_here(&file));
+    let ((one, at_one), (other, at_other)) = (serve(), serve());
     // Half a minute after the first use.
-    let (status, why) = ask(at_one, "/readyz", "");
+    let (status, why) = asks(at_one, "/readyz");
     assert!(status == 503 && why.contains("it is new, or has forgotten"), "{status} {why}");
-    assert_eq!(ask(at_one, "/healthz", ""), (200, "ok".to_owned()));
+    assert_eq!(asks(at_one, "/healthz"), (200, "ok".to_owned()));
     let started = Instant::now();
     while judge(at_one, &credential()) != 200 {
         assert!(started.elapsed() < Duration::from_secs(8), "{one}");
@@ -87,13 +74,13 @@ async fn two_processes_accept_each_credential_once_and_say_when_they_are_ready()
     }
     redis.server.kill();
     pause(1_100).await;
-    let (status, why) = ask(at_one, "/readyz", "");
+    let (status, why) = asks(at_one, "/readyz");
     assert!(status == 503 && why.starts_with("Redis: "), "{status} {why}");
     // What nginx is told where others are told 503: it passes on 401 and 403 alone.
     assert_eq!(judge(at_one, &credential()), 403);
     redis.again();
     pause(1_500).await;
-    let (status, why) = ask(at_one, "/readyz", "");
+    let (status, why) = asks(at_one, "/readyz");
     assert!(status == 503 && why.contains("has forgotten"), "{status} {why}");
     let written = format!("{}{}", one.written(), other.written());
     assert!(written.contains("not ready") && !written.contains("hunter2"), "{written}");
@@ -102,14 +89,12 @@ async fn two_processes_accept_each_credential_once_and_say_when_they_are_ready()
 /// The tools look at a configuration without a word to its Redis.
 #[test]
 fn check_says_what_it_means_and_verify_uses_nothing_up() {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("redis-check");
-    fs::create_dir_all(&directory).unwrap();
+    let directory = directory("redis-check");
     let nowhere = "kind = \"redis\"\nurl = \"redis://redis.invalid:6379\"\n\
                    password = { file = \"password\" }\n";
     let run = |arguments: &[&str], replay: &str| {
         let file = configured(&directory, replay);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_keyscheme"));
-        let output = command.args(arguments).arg(file).output().unwrap();
+        let output = keyscheme().args(arguments).arg(file).output().unwrap();
         let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         assert!(!said.contains("hunter2"), "{said}");
         (output.status.code(), said)
