@@ -11,6 +11,8 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
+use super::layout::{comma, end_of, end_of_line, indent, is_block, line_end};
+
 /// What is to be changed of the keys of a client.
 #[derive(Debug)]
 pub(super) enum Change {
@@ -186,55 +188,6 @@ fn field<'a, 't>(table: &'a DeTable<'t>, name: &str) -> Option<&'a Spanned<DeVal
 fn is_named(record: &Spanned<DeValue<'_>>, id: &str) -> bool {
     let table = record.get_ref().as_table();
     table.and_then(|table| field(table, "id")).and_then(|v| v.get_ref().as_str()) == Some(id)
-}
-
-/// Whether a record stands below `[[client.NAME.key]]`. Otherwise it stands in `{ }`.
-fn is_block(text: &str, record: &Spanned<DeValue<'_>>) -> bool {
-    text.get(record.span()).is_some_and(|text| text.starts_with('['))
-}
-
-/// Where all that belongs to a value ends.
-fn end_of(value: &Spanned<DeValue<'_>>) -> usize {
-    let inside = match value.get_ref() {
-        DeValue::Table(table) => table.values().map(end_of).max(),
-        _ => None,
-    };
-    inside.unwrap_or_default().max(value.span().end)
-}
-
-/// Where the line of `at` ends, before its line end.
-fn end_of_line(text: &str, at: usize) -> usize {
-    let rest = text.get(at..).unwrap_or_default();
-    let line = rest.split('\n').next().unwrap_or_default();
-    at + if line.len() < rest.len() { line.trim_end_matches('\r').len() } else { line.len() }
-}
-
-/// The white space that the line of `at` begins with.
-fn indent(text: &str, at: usize) -> &str {
-    let before = text.get(..at).unwrap_or_default();
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    line.get(..line.len() - line.trim_start_matches([' ', '\t']).len()).unwrap_or_default()
-}
-
-/// What ends the first line, and so all new ones.
-fn line_end(text: &str) -> &'static str {
-    let first = text.split_inclusive('\n').next().unwrap_or_default();
-    if first.ends_with("\r\n") { "\r\n" } else { "\n" }
-}
-
-/// The comma between `from` and `to`, where there are only white space and comments besides; `None`
-/// inside where there is none.
-fn comma(text: &str, from: usize, to: usize) -> Option<Option<usize>> {
-    let mut comment = false;
-    for (at, c) in text.get(from..to)?.char_indices() {
-        match c {
-            '\n' => comment = false,
-            '#' => comment = true,
-            ',' if !comment => return Some(Some(from + at)),
-            _ => {}
-        }
-    }
-    Some(None)
 }
 
 /// Whether a text is one table of TOML, `{ … }`.

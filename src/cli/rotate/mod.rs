@@ -2,34 +2,38 @@
 //!
 //! ```text
 //! read the file (file) -> what comes next (plan) -> its new text (edit) -> load that -> write it (file)
-//!                            ^ what servers have loaded (servers)
+//!   whose keys (whose)       ^ what servers have loaded (servers)    and what to say of it (say)
 //! ```
 
 mod edit;
 mod file;
+mod layout;
 mod plan;
 #[cfg(test)]
 mod properties;
+mod say;
 mod secrets;
 mod servers;
 mod tree;
+mod whose;
 
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use keyscheme::{Config, ConfigError, Facts, KeyState, Loader, MAX_FUTURE, MaxAge, Mistake, Rules};
+use keyscheme::{ConfigError, Loader, Mistake};
 use similar::TextDiff;
 
 use self::{
-    edit::Change,
     file::{Edited, Trouble},
-    plan::{Key, Step, Wish, plan},
+    plan::{Wish, plan},
+    say::{NewKey, changes, next},
     secrets::Secrets,
     servers::Server,
+    whose::Whose,
 };
-use super::{Status, Unusable, at, clock, complain, date, key::new_id, print};
+use super::{Status, Unusable, at, clock, complain, print};
 
 /// Takes the next step of a rotation: edits the configuration in place, comments and order kept.
 ///
@@ -123,8 +127,9 @@ impl Rotate {
         let loader = || Loader::new().clock(Arc::clone(&clock));
         let config = loader().parse(&file.text, directory.clone()).await;
         let config = config.map_err(|error| at(&self.config, &error))?;
-        let facts = self.facts(&config)?;
-        let keys = self.keys(&config, &file.text)?;
+        let whose = Whose { client: &self.client, scheme: &self.scheme };
+        let facts = whose.facts(&config)?;
+        let keys = whose.keys(&config, &file.text)?;
         let secrets = match self.secret.as_slice() {
             [] => Secrets::default(),
             texts => Secrets::named(texts, facts, &directory)?,
@@ -136,13 +141,17 @@ impl Rotate {
             begin: !self.secret.is_empty(),
             id: self.id.as_deref(),
             grace: self.grace,
-            least_grace: least_grace(&config, &self.scheme),
+            least_grace: whose.least_grace(&config),
             loaded: self.loaded,
             unused: self.unused,
             reports: &reports,
         };
         let step = plan(&keys, now, &wish).map_err(|refusal| Trouble::Busy(refusal.to_string()))?;
-        let (changes, said) = self.changes(&step, &keys, &config, &secrets)?;
+        let new = || {
+            let id = self.id.clone().map_or_else(|| whose.free_id(&config), Ok)?;
+            Ok(NewKey { id, secrets: secrets.fields.clone() })
+        };
+        let (changes, said) = changes(&step, whose, &keys, new)?;
         let text = edit::changed(&file.text, &self.client, &changes)
             .filter(|text| tree::is_exactly(&file.text, text, &self.client, &changes))
             .ok_or_else(|| {
@@ -170,123 +179,7 @@ impl Rotate {
                 file.display()
             ))?;
         }
-        Ok(print(format_args!("next: {}", self.next(&step)))?)
-    }
-
-    fn facts(&self, config: &Config) -> Result<&'static Facts, Unusable> {
-        let registry = config.registry();
-        registry.facts().find(|facts| facts.id == self.scheme).ok_or_else(|| {
-            let known: Vec<_> = registry.facts().map(|facts| facts.id).collect();
-            let known = known.join(", ");
-            Unusable(format!("--scheme {:?}: no such scheme; known: {known}", self.scheme))
-        })
-    }
-
-    /// The keys of the client under the scheme.
-    fn keys(&self, config: &Config, text: &str) -> Result<Vec<Key>, Unusable> {
-        let (client, scheme) = (&self.client, &self.scheme);
-        let records = edit::keys(text, client).ok_or_else(|| {
-            let mut clients: Vec<_> =
-                config.verifier().snapshot().keys().map(|key| key.client().as_str()).collect();
-            clients.sort_unstable();
-            clients.dedup();
-            let clients = clients.join(", ");
-            Unusable(format!("--client {client:?}: no such client; known: {clients}"))
-        })?;
-        let is_ours = |id: &str| records.iter().any(|(known, of)| known == id && of == scheme);
-        let snapshot = config.verifier().snapshot();
-        let keys: Vec<_> = snapshot
-            .keys()
-            .filter(|key| is_ours(key.id().as_str()))
-            .map(|key| Key {
-                id: key.id().to_string(),
-                state: key.state(),
-                not_before: key.not_before(),
-                not_after: key.not_after(),
-            })
-            .collect();
-        if keys.is_empty() {
-            let why = format!("--scheme {scheme:?}: {client} has no key under it; add one: ");
-            let command = format!("keyscheme key new --scheme {scheme} --client {client}");
-            return Err(Unusable(why + &command));
-        }
-        Ok(keys)
-    }
-
-    /// The changes of a step, and what to say of it.
-    fn changes(
-        &self,
-        step: &Step,
-        keys: &[Key],
-        config: &Config,
-        secrets: &Secrets,
-    ) -> Result<(Vec<Change>, String), Unusable> {
-        let (client, scheme) = (&self.client, &self.scheme);
-        let of = format!("of {client} ({scheme})");
-        let set = |id: &str, state, not_after| Change::Set { id: id.to_owned(), state, not_after };
-        Ok(match step {
-            Step::Disable { ids } => {
-                let changes = ids.iter().map(|id| set(id, KeyState::Disabled, None));
-                let said = format!("disabled: {} {of} is refused from now on", ids.join(", "));
-                (changes.collect(), said)
-            }
-            Step::Promote { id, old } => {
-                let mut changes = vec![set(id, KeyState::Active, None)];
-                let mut said = format!("promoted: {id} {of} is active");
-                if let Some((old, until)) = old {
-                    // A date that stays is left as it is written.
-                    let is_it = |key: &Key| key.id == *old && key.not_after == Some(*until);
-                    let not_after = Some(date(*until)).filter(|_| !keys.iter().any(is_it));
-                    changes.push(set(old, KeyState::VerifyOnly, not_after));
-                    said +=
-                        &format!("; {old} is verified until {}, and issues no more", date(*until));
-                }
-                (changes, said)
-            }
-            Step::Stage => {
-                let id = match &self.id {
-                    Some(id) => id.clone(),
-                    None => self.free_id(config)?,
-                };
-                let said = format!("staged: {id} {of} is verified, and issues nothing yet");
-                let (scheme, secrets) = (scheme.clone(), secrets.fields.clone());
-                (vec![Change::Add { id, scheme, secrets }], said)
-            }
-        })
-    }
-
-    fn free_id(&self, config: &Config) -> Result<String, Unusable> {
-        loop {
-            let id = new_id(&self.client)?;
-            if !config.verifier().snapshot().keys().any(|key| key.id().as_str() == id) {
-                return Ok(id);
-            }
-        }
-    }
-
-    fn next(&self, step: &Step) -> String {
-        let Self { config, client, scheme, .. } = self;
-        let config = shell_word(&config.display().to_string());
-        let command =
-            format!("keyscheme rotate --config {config} --client {client} --scheme {scheme}");
-        match step {
-            Step::Disable { .. } => {
-                "let every server load the file; the record and its secret can be removed"
-                    .to_owned()
-            }
-            Step::Promote { old: None, .. } => {
-                "let every server and caller load the file".to_owned()
-            }
-            Step::Promote { old: Some((_, until)), .. } => format!(
-                "let every server and caller load the file, and give the new secret to callers that have \
-                 their own; then, from {} on:\n  {command}",
-                date(*until)
-            ),
-            Step::Stage => format!(
-                "let every server load the file; then, with each of them:\n  \
-                 {command} --server http://HOST:PORT"
-            ),
-        }
+        Ok(print(format_args!("next: {}", next(&step, whose, &self.config)))?)
     }
 }
 
@@ -295,28 +188,6 @@ fn unsound(error: &ConfigError) -> Unusable {
     let mistakes = error.mistakes().iter().cloned();
     let mistakes = mistakes.map(|mistake| Mistake { position: None, ..mistake }.to_string());
     Unusable(mistakes.collect::<Vec<_>>().join("\n"))
-}
-
-/// How long what was just sent may still be on its way, at least a minute.
-fn least_grace(config: &Config, scheme: &str) -> u64 {
-    let services = config.verifier().snapshot().services();
-    let accepted = services.iter().flat_map(Rules::accepted);
-    let accepted = accepted.filter(|accepted| accepted.facts().id == scheme);
-    let ages = accepted.filter_map(|accepted| match accepted.max_age() {
-        Some(MaxAge::Seconds(seconds)) => Some(seconds + MAX_FUTURE),
-        Some(MaxAge::Unlimited) | None => None,
-    });
-    ages.max().unwrap_or_default().max(60)
-}
-
-/// A text as one word of a shell.
-fn shell_word(text: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "./_-".contains(c);
-    if text.chars().all(is_plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
 }
 
 /// Seconds, from a number and its unit.

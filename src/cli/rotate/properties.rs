@@ -365,7 +365,7 @@ proptest! {
                 }
                 Step::Promote { id, old } => {
                     let (old, until) = old.clone().unwrap();
-                    let until = Some(super::date(until));
+                    let until = Some(super::super::date(until));
                     vec![set(id, KeyState::Active, None), set(&old, KeyState::VerifyOnly, until)]
                 }
                 Step::Stage => {
