@@ -17,6 +17,8 @@ mod program;
 #[allow(dead_code, reason = "tests of other programs use the rest")]
 mod server;
 mod support;
+#[path = "proxies/verdict.rs"]
+mod verdict;
 #[path = "support/wire.rs"]
 #[allow(dead_code, reason = "tests of other programs use the rest")]
 mod wire;
@@ -298,7 +300,7 @@ fn a_service_checks_bodies_itself() {
 fn every_sample_names_all_that_matters() {
     for sample in ["nginx.conf", "Caddyfile", "traefik.yaml"] {
         let text = world::sample(sample);
-        for name in world::IDENTITY {
+        for name in cases::IDENTITY {
             assert!(text.contains(name), "{sample}: {name}");
         }
     }

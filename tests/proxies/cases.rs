@@ -3,10 +3,14 @@
 use keyscheme::Encoding;
 use sha2::{Digest, Sha256};
 
-use crate::{
-    calls::Call,
-    world::{FORGED, IDENTITY, World},
-};
+use crate::{calls::Call, world::World};
+
+/// The headers that tell the application who calls.
+pub const IDENTITY: [&str; 5] =
+    ["X-Auth-Client", "X-Auth-Scheme", "X-Auth-Key-Id", "X-Auth-Body", "X-Auth-Content-SHA256"];
+
+/// What a client writes where it would be somebody else.
+pub const FORGED: &str = "mallory";
 
 pub struct Case {
     pub name: String,
