@@ -18,7 +18,7 @@ use hyper_util::{
 use keyscheme::{Clock, Listen, SystemClock};
 use tokio::{
     runtime::Handle,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
 };
 
 use self::{
@@ -65,6 +65,8 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self) -> Result<Status, Unusable> {
+        // Who asks for reading again while it is read for the first time must not end it.
+        let reload = signal(SignalKind::hangup())?;
         let config = load(&self.config, Arc::new(SystemClock)).await?;
         let listen = listen::choose(self.listen, config.serve())?;
         let log = log::start(self.log);
@@ -77,10 +79,12 @@ impl Serve {
             judge: Judge::new(config, SystemClock.now())?,
             ready: Ready::default(),
         });
+        // Before it says that it is there: who reads that may end it in peace at once.
+        let end = told_to_end()?;
         print(format_args!("listening on {}", listener.name()))?;
         tracing::info!(target: "keyscheme", listen = %listener.name(), "started");
         let watch = server.judge.auth.watch();
-        let graceful = serve(&listener, &server).await?;
+        let graceful = serve(&listener, &server, reload, end).await;
         drop(watch);
         server.ready.end();
         drop(listener);
@@ -108,13 +112,17 @@ struct Server {
 }
 
 /// Serves until the process is told to end.
-async fn serve(listener: &Listener, server: &Arc<Server>) -> Result<GracefulShutdown, Unusable> {
+async fn serve(
+    listener: &Listener,
+    server: &Arc<Server>,
+    mut reload: Signal,
+    end: impl Future<Output = ()>,
+) -> GracefulShutdown {
     let graceful = GracefulShutdown::new();
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
     builder.http2().timer(TokioTimer::new());
-    let mut end = std::pin::pin!(told_to_end()?);
-    let mut reload = signal(SignalKind::hangup())?;
+    let mut end = std::pin::pin!(end);
     let mut quiet = tokio::time::interval(FLUSH);
     loop {
         let accepted = tokio::select! {
@@ -129,7 +137,7 @@ async fn serve(listener: &Listener, server: &Arc<Server>) -> Result<GracefulShut
                 tokio::task::spawn_blocking(move || runtime.block_on(reload_now(&server)));
                 continue;
             }
-            () = &mut end => return Ok(graceful),
+            () = &mut end => return graceful,
         };
         let Ok((connection, peer)) = accepted else {
             // Out of file descriptors, for example: others must end first.
