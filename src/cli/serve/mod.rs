@@ -71,8 +71,10 @@ impl Serve {
         let listen = listen::choose(self.listen, config.serve())?;
         let log = log::start(self.log);
         if config.verifier().memory().is_some() && config.replay_state().is_none() {
-            let what = "a restart forgets which single-use credentials were used (replay.state)";
-            tracing::warn!(target: "keyscheme", "{what}");
+            tracing::warn!(
+                target: "keyscheme",
+                "a restart forgets which single-use credentials were used (replay.state)"
+            );
         }
         let listener = Listener::bind(&listen).await?;
         let server = Arc::new(Server {
