@@ -41,6 +41,7 @@ fn every_command_has_help_with_an_example() {
         vec!["demo"],
         vec!["explain"],
         vec!["issue"],
+        vec!["key"],
         vec!["key", "new"],
         vec!["rotate"],
         vec!["serve"],

@@ -37,8 +37,9 @@ use super::{
 /// nginx, Caddy, Traefik and Envoy ask before they pass a request on. docs/proxies has a configuration
 /// for each. It answers at /auth/nginx/SERVICE, /auth/caddy/SERVICE, /auth/traefik/SERVICE and below
 /// /auth/envoy/SERVICE, to gRPC calls of Envoy's ext_authz, and at /healthz, /readyz and /keyz (ids and
-/// states of the keys that it has loaded). It logs a line per decision to standard error, and ends on
-/// SIGTERM or Ctrl-C when the calls under way are answered.
+/// states of the keys that it has loaded). It prints where it listens, and logs a line per decision to
+/// standard error. It follows the configuration, and reads it at once on SIGHUP. On SIGTERM or Ctrl-C it
+/// ends when the calls under way are answered.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   keyscheme serve --config keyscheme.toml
@@ -48,7 +49,7 @@ pub(super) struct Serve {
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
 
-    /// Where to listen: an address with a port, or unix: and a path. By default what the
+    /// Where to listen: an address with a port (0 for a free one), or unix: and a path. By default what the
     /// configuration says, and otherwise 127.0.0.1:9400. An address that other machines can reach needs
     /// serve.proxy-token in the configuration.
     #[arg(long, value_name = "ADDRESS")]
