@@ -41,6 +41,7 @@ fn every_command_has_help_with_an_example() {
         vec!["demo"],
         vec!["explain"],
         vec!["issue"],
+        vec!["key"],
         vec!["key", "new"],
         vec!["rotate"],
         vec!["serve"],
@@ -390,5 +391,205 @@ fn unusable_input_ends_with_2_and_one_line() {
         let why = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {why}");
         assert_eq!(why.lines().count(), 1, "{arguments:?}: {why}");
+    }
+}
+
+/// The page about the commands, held to the program.
+mod page {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// Commands, each with its section: from its heading to the next of its rank.
+    fn sections() -> BTreeMap<String, String> {
+        let page =
+            fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/commands.md")).unwrap();
+        let mut sections = BTreeMap::new();
+        for section in page.split("\n## ").skip(1) {
+            let (heading, text) = section.split_once('\n').unwrap();
+            let command = heading.trim_matches('`').to_owned();
+            assert!(sections.insert(command, text.to_owned()).is_none(), "{heading} comes twice");
+        }
+        sections
+    }
+
+    /// What `--help` of a command says, and of those below it. Those with commands of their own are none.
+    fn helps(above: &[&str]) -> BTreeMap<String, String> {
+        let (help, status) = says(&[above, &["--help"]].concat());
+        assert_eq!(status, 0, "{above:?}");
+        let Some((_, commands)) = help.split_once("\nCommands:\n") else {
+            return BTreeMap::from([(above.join(" "), help)]);
+        };
+        let names = commands.lines().take_while(|line| !line.is_empty());
+        let names = names.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+        let names = names.filter_map(|line| line.split_whitespace().next());
+        let below = names.filter(|name| *name != "help");
+        below.flat_map(|name| helps(&[above, &[name]].concat())).collect()
+    }
+
+    /// Options and arguments that a help defines, each with its value as a page would write it, and with
+    /// the value that it has by default.
+    fn defined(help: &str) -> BTreeMap<String, Option<String>> {
+        let mut defined = BTreeMap::new();
+        let mut last = String::new();
+        let (_, lists) = help.split_once("\nUsage: ").unwrap();
+        let (lists, _) = lists.split_once("\nExample").unwrap();
+        for line in lists.lines().skip(1).map(str::trim) {
+            let begins = ["-", "<", "["].iter().any(|first| line.starts_with(first));
+            if let Some((_, value)) = line.split_once("[default: ") {
+                let value = value.split(']').next().map(str::to_owned);
+                defined.insert(last.clone(), value);
+            } else if begins && !line.starts_with("- ") && !line.starts_with("-h") {
+                let words = line.split("  ").next().unwrap();
+                // Of an argument in brackets, only those around it are not its own.
+                let words = words.replace(['<', '>'], "");
+                last = match words.strip_prefix('[') {
+                    Some(words) => words.trim_end_matches(']').to_owned(),
+                    None => words,
+                };
+                defined.insert(last.clone(), None);
+            }
+        }
+        defined
+    }
+
+    /// The first two cells of the rows about options and arguments.
+    fn rows(section: &str) -> BTreeMap<String, String> {
+        let mut rows = BTreeMap::new();
+        let mut inside = false;
+        for line in section.lines() {
+            let heads = ["| option |", "| argument |", "| option or argument |"];
+            inside = line.starts_with('|') && (inside || heads.iter().any(|h| line.starts_with(h)));
+            if let (true, Some(row)) = (inside, line.strip_prefix("| `")) {
+                let (name, rest) = row.split_once("` |").unwrap();
+                let second = rest.split(" |").next().unwrap();
+                assert!(rows.insert(name.to_owned(), second.to_owned()).is_none(), "{name}");
+            }
+        }
+        rows
+    }
+
+    /// Every word that looks like an option.
+    fn options(text: &str) -> impl Iterator<Item = &str> {
+        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+        words.filter(|word| {
+            word.strip_prefix("--")
+                .is_some_and(|name| name.starts_with(|c: char| c.is_alphabetic()))
+        })
+    }
+
+    #[test]
+    fn it_has_a_section_for_every_command_and_no_other() {
+        let (sections, helps) = (sections(), helps(&[]));
+        assert!(helps.len() >= 8, "{:?}", helps.keys());
+        assert!(sections.keys().eq(helps.keys()), "{:?}\n{:?}", sections.keys(), helps.keys());
+    }
+
+    #[test]
+    fn it_has_every_option_and_no_other() {
+        let sections = sections();
+        for (command, help) in helps(&[]) {
+            let (section, defined) = (&sections[&command], defined(&help));
+            let rows = rows(section);
+            let (in_page, in_help) = (rows.keys(), defined.keys());
+            assert!(in_page.eq(in_help), "{command}:\n{:?}\n{:?}", rows.keys(), defined.keys());
+            for (name, value) in &defined {
+                let cell = &rows[name];
+                let said = value.as_ref().is_none_or(|value| cell.contains(&format!("`{value}`")));
+                assert!(said, "{command} {name}: {value:?} is not {cell}");
+            }
+            for option in options(section) {
+                let known = defined.keys().any(|name| name.split(' ').next() == Some(option));
+                assert!(known, "{command} has no {option}");
+            }
+        }
+    }
+
+    /// The blocks of a page: language, text.
+    fn blocks(section: &str) -> Vec<(&str, &str)> {
+        let parts: Vec<_> = section.split("\n```").collect();
+        // Every second one is outside.
+        parts.iter().skip(1).step_by(2).filter_map(|block| block.split_once('\n')).collect()
+    }
+
+    /// Whether a text is what a page shows, where `…` stands for anything within a line.
+    fn shows(shown: &str, text: &str) -> bool {
+        let is_it = |(shown, line): (&str, &str)| {
+            let parts: Vec<_> = shown.split('…').collect();
+            let [first, middle @ .., last] = parts.as_slice() else { return shown == line };
+            let rest = line.strip_prefix(first).and_then(|rest| rest.strip_suffix(last));
+            let found = middle.iter().try_fold(rest, |rest, part| {
+                rest.map(|rest| rest.split_once(part).map(|(_, behind)| behind))
+            });
+            found.is_some_and(|rest| rest.is_some())
+        };
+        let (shown, text): (Vec<_>, Vec<_>) =
+            (shown.lines().collect(), text.trim_end().lines().collect());
+        shown.len() == text.len() && shown.into_iter().zip(text).all(is_it)
+    }
+
+    #[test]
+    fn its_examples_print_what_it_shows() {
+        let program = Path::new(env!("CARGO_BIN_EXE_keyscheme")).parent().unwrap().to_path_buf();
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::iter::once(program).chain(std::env::split_paths(&path));
+        let path = std::env::join_paths(path).unwrap();
+        for (command, section) in sections() {
+            let blocks = blocks(&section);
+            let mut run = 0;
+            for (i, (_, script)) in blocks.iter().enumerate().filter(|(_, (kind, _))| *kind == "sh")
+            {
+                let first = script.lines().next().unwrap();
+                assert!(first.starts_with(&format!("keyscheme {command} ")), "{command}: {first}");
+                let expected = match first.split_once("# exit status ") {
+                    Some((_, status)) => status.parse().unwrap(),
+                    None => 0,
+                };
+                if command == "serve" || command == "demo" && !first.contains("--once") {
+                    continue;
+                }
+                let script = format!("exec 2>&1\n{script}\n");
+                let mut shell = Command::new("sh");
+                shell.args(["-euc", &script]).env("PATH", &path).stdin(Stdio::null());
+                let output = shell.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+                let printed = String::from_utf8(output.stdout).unwrap();
+                assert_eq!(output.status.code(), Some(expected), "{first}\n{printed}");
+                let (_, shown) =
+                    blocks.get(i + 1).unwrap_or_else(|| panic!("{first} prints what?"));
+                assert!(shows(shown, &printed), "{first}\n{printed}\nis not\n{shown}");
+                run += 1;
+            }
+            assert!(run > 0 || command == "serve", "{command} has no example");
+        }
+    }
+
+    /// Every message that the code of the server can write.
+    fn messages() -> Vec<String> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let serve = fs::read_dir(root.join("cli/serve")).unwrap();
+        let mut files: Vec<_> = serve.map(|file| file.unwrap().path()).collect();
+        files.extend(["http/log.rs", "state.rs", "watch.rs"].map(|name| root.join(name)));
+        let mut messages = Vec::new();
+        for file in files {
+            let code = fs::read_to_string(file).unwrap();
+            for call in code.split("tracing::").skip(1).filter(|call| call.contains("!(")) {
+                // It is the last argument.
+                let mut quotes = call.match_indices('"').map(|(at, _)| at);
+                let is_last = |at: &usize| call[at + 1..].trim_start().starts_with(')');
+                let message = call[..quotes.find(is_last).unwrap()].rsplit('"').next().unwrap();
+                let words: Vec<_> = message.split("\\\n").map(str::trim).collect();
+                messages.push(words.join(" "));
+            }
+        }
+        messages
+    }
+
+    #[test]
+    fn it_has_every_message_of_the_log() {
+        let (sections, messages) = (sections(), messages());
+        assert!(messages.len() > 15, "{messages:#?}");
+        for message in messages {
+            assert!(sections["serve"].contains(&format!("`{message}`")), "{message:?}");
+        }
     }
 }

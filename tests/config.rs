@@ -622,3 +622,106 @@ fn a_file_that_cannot_be_read_is_named() {
     let error = runtime.block_on(Config::load("no/such.toml")).unwrap_err().to_string();
     assert!(error.starts_with("no/such.toml: "), "{error}");
 }
+
+/// Every table with a field that there is not, so that each says which it knows.
+#[cfg(all(feature = "aws", feature = "redis", feature = "vault"))]
+const UNKNOWN: &str = r#"
+[service.stt]
+wrong = 1
+issue = "hmac1"
+accept = [{ scheme = "hmac1", wrong = 1 }]
+[[client.main.key]]
+wrong = 1
+id = "k1"
+scheme = "hmac1"
+secret = { env = "NONE", wrong = 1 }
+[[client.main.key]]
+wrong = 1
+id = "k2"
+scheme = "ecb0"
+cipher-key = { aws = "NONE", wrong = 1 }
+api-key = { vault = "NONE", wrong = 1 }
+[reload]
+wrong = 1
+[serve]
+wrong = 1
+proxy-token = { env = "NONE" }
+[serve.endpoint."envoy/stt"]
+wrong = 1
+[secrets]
+wrong = 1
+[secrets.aws]
+wrong = 1
+[secrets.vault]
+wrong = 1
+approle = { wrong = 1 }
+[secrets.vault.kubernetes]
+wrong = 1
+[replay]
+wrong = 1
+"#;
+
+/// The page about the configuration has the fields that there are: what each section names in a table is
+/// known in it, and what is known is named.
+#[test]
+#[cfg(all(feature = "aws", feature = "redis", feature = "vault"))]
+fn the_page_has_every_field_and_no_other() {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    let mut known: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let redis = "kind = \"redis\"\npassword = { env = \"NONE\" }\non-failure = \"danger-local\"\n";
+    for replay in ["", redis] {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let text = UNKNOWN.to_owned() + replay;
+        let error = runtime.block_on(Loader::new().parse(&text, PathBuf::new())).unwrap_err();
+        for mistake in error.mistakes() {
+            let Some(path) = mistake.path.strip_suffix(".wrong") else { continue };
+            let section = match path {
+                _ if path.starts_with("service.") => "[service.NAME]",
+                _ if path.starts_with("client.") => "[[client.NAME.key]]",
+                _ if path.starts_with("serve") => "[serve]",
+                _ if path.starts_with("secrets.aws") => "[secrets.aws]",
+                _ if path.starts_with("secrets.vault") => "[secrets.vault]",
+                "secrets" => "[secrets]",
+                "reload" => "[reload]",
+                "replay" => "[replay]",
+                _ => panic!("{path} is in no section"),
+            };
+            let names = mistake.remedy.strip_prefix("known here: ").unwrap().split(", ");
+            known.entry(section).or_default().extend(names.map(str::to_owned));
+        }
+    }
+    assert!(known.len() >= 6, "{known:#?}");
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
+    let page = fs::read_to_string(page).unwrap().replace("\n### ", "\n## ");
+    for (section, known) in known {
+        let heading = format!("\n## `{section}`\n");
+        let (_, text) = page.split_once(&heading).unwrap_or_else(|| panic!("{section}"));
+        let text = text.split("\n## ").next().unwrap();
+        let cells = text.lines().filter_map(|line| line.strip_prefix("| `")?.split("` |").next());
+        let rows: BTreeSet<&str> = cells
+            .flat_map(|cell| cell.split("`, `"))
+            .map(|name| name.split(" = ").next().unwrap())
+            .collect();
+        for name in &known {
+            let elsewhere = match name.as_str() {
+                // Managers have sections of their own, and so have options of secrets that are in them.
+                "aws" | "vault" if section == "[secrets]" => {
+                    page.contains(&format!("\n## `[secrets.{name}]`"))
+                }
+                "field" | "version" | "mount" => page.contains(&format!("\n| `{name}` |")),
+                // In one row with the table that they are in.
+                "role" | "role-id" | "secret-id" | "token-file" => {
+                    text.contains(&format!("`{name}`"))
+                }
+                "endpoint" => text.contains("`[serve.endpoint.\""),
+                _ => false,
+            };
+            assert!(rows.contains(name.as_str()) || elsewhere, "{section} does not name {name}");
+        }
+        for name in rows {
+            let of_secrets = ["field", "version", "mount"].contains(&name);
+            assert!(of_secrets || known.contains(name), "{section} has no {name}: {known:?}");
+        }
+    }
+}

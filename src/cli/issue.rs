@@ -8,7 +8,7 @@ use super::{Bound, Status, Unusable, at, clock, load, note, print};
 
 /// Prints a header value for one request.
 ///
-/// For the legacy scheme that is the bare value, as legacy callers send it.
+/// For the legacy scheme, ecb0, that is the bare value, as legacy callers send it.
 #[derive(clap::Args)]
 #[command(after_help = "Example:
   keyscheme issue --config keyscheme.toml --service stt --client spring-main \\
@@ -30,11 +30,11 @@ pub(super) struct Issue {
     #[arg(long, value_name = "SCHEME")]
     scheme: Option<String>,
 
-    /// Puts the prefix before a legacy value too.
+    /// Puts the prefix before an ecb0 value too.
     #[arg(long)]
     tagged: bool,
 
-    /// Leaves the content uncovered.
+    /// Leaves the content uncovered, under hmac1. Other schemes never cover it.
     #[arg(long)]
     uncovered_body: bool,
 

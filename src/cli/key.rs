@@ -9,6 +9,7 @@ use super::{Status, Unusable, print};
 
 /// Makes keys.
 #[derive(Subcommand)]
+#[command(after_help = "Example:\n  keyscheme key new --scheme hmac1 --client spring-main")]
 pub(super) enum Key {
     New(New),
 }
@@ -25,11 +26,12 @@ pub(super) struct New {
     #[arg(long, value_name = "CLIENT")]
     client: String,
 
-    /// Its id; the client's name and four random digits where none is given.
+    /// Its id; the client's name and four random hexadecimal digits where none is given.
     #[arg(long, value_name = "ID")]
     id: Option<String>,
 
-    /// The state of the key: staged beside one that is active, which it will follow.
+    /// The state of the key: active where none is given, or staged beside one that is active, which it
+    /// will follow; verify-only, disabled and compromised too.
     #[arg(long, value_name = "STATE")]
     state: Option<String>,
 }

@@ -157,7 +157,8 @@ struct Bound {
     #[arg(long, value_name = "TARGET", default_value = "", hide_default_value = true)]
     target: OsString,
 
-    /// The file that holds the request's content, or - for standard input. Without it, the content is empty.
+    /// The file that holds the request's content, or - for standard input. Without it, the content is
+    /// empty.
     #[arg(long, value_name = "FILE")]
     body_file: Option<PathBuf>,
 

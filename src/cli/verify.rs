@@ -20,9 +20,10 @@ use super::{Bound, Status, Unusable, at, load, print, written};
 /// With --jsonl, judges one request per line of standard input, and prints one object per line, in
 /// order, with one replay memory for all: {"credential":"…","method":"GET","target":"/v1","body":"…","at":1790000000}.
 /// All but "credential" may be left out, and it may be a list, for a request that carries several.
-/// The exit status is then 0, unless a line was no such object.
+/// The exit status is then 0, or 2 where a line was no such object or could not be decided.
 ///
-/// What is judged here is not used up: a Redis that replicas share is not asked.
+/// What is judged here is not used up: each call has a replay memory of its own, and a Redis that
+/// replicas share is not asked.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   keyscheme verify --config keyscheme.toml --service stt --method GET --target /v1 \"$VALUE\"

@@ -79,6 +79,29 @@ fn terminate(server: &Server) {
     assert!(status.success());
 }
 
+/// Who has read that it listens may send it signals at once.
+#[test]
+fn signals_are_heard_from_the_first_moment() {
+    let file = configured("");
+    // A shell sends them itself; to start another program for it takes too long.
+    let script = r#"
+        : >"$2"
+        "$0" serve --config "$1" --listen 127.0.0.1:0 >"$2" &
+        while ! [ -s "$2" ]; do :; done
+        kill -"$3" $!; kill -TERM $! 2>/dev/null; wait $!"#;
+    for signal in ["HUP", "TERM", "INT"] {
+        for _ in 0..5 {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", script, env!("CARGO_BIN_EXE_keyscheme")]);
+            shell.arg(&file).arg(file.with_file_name("out")).arg(signal);
+            let output = shell.output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(0), "{signal}: {said}");
+            assert!(said.contains("ended"), "{signal}: {said}");
+        }
+    }
+}
+
 #[test]
 fn it_ends_within_its_bound_and_answers_what_is_under_way() {
     let mut world = World::new("", &["--drain", "1"]);

@@ -43,10 +43,11 @@ use super::{Status, Unusable, at, clock, complain, print};
 ///   2. The staged key becomes active; the one before it is verify-only, until the grace is over.
 ///   3. When it is over, the old key is disabled.
 ///
-/// Each step says what is next. A step that could refuse somebody is refused: exit status 1.
+/// Each step says what is next. A step that could cut somebody off is refused: exit status 1.
 #[derive(clap::Args)]
 #[command(
     verbatim_doc_comment,
+    about = "Takes the next step of a rotation: edits the configuration in place, comments and order kept",
     after_help = "Examples:
   keyscheme rotate --config keyscheme.toml --client spring-main --scheme hmac1 \\
       --secret new-file:/run/secrets/spring-main-2
@@ -72,8 +73,8 @@ pub(super) struct Rotate {
     #[arg(long, value_name = "[FIELD=]REFERENCE")]
     secret: Vec<String>,
 
-    /// The id of the new key; the client's name and four random digits where none is given. Of several
-    /// staged keys, the one to promote.
+    /// The id of the new key; the client's name and four random hexadecimal digits where none is given.
+    /// Of several staged keys, the one to promote.
     #[arg(long, value_name = "ID")]
     id: Option<String>,
 

@@ -18,7 +18,7 @@ use hyper_util::{
 use keyscheme::{Clock, Listen, SystemClock};
 use tokio::{
     runtime::Handle,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
 };
 
 use self::{
@@ -37,8 +37,9 @@ use super::{
 /// nginx, Caddy, Traefik and Envoy ask before they pass a request on. docs/proxies has a configuration
 /// for each. It answers at /auth/nginx/SERVICE, /auth/caddy/SERVICE, /auth/traefik/SERVICE and below
 /// /auth/envoy/SERVICE, to gRPC calls of Envoy's ext_authz, and at /healthz, /readyz and /keyz (ids and
-/// states of the keys that it has loaded). It logs a line per decision to standard error, and ends on
-/// SIGTERM or Ctrl-C when the calls under way are answered.
+/// states of the keys that it has loaded). It prints where it listens, and logs a line per decision to
+/// standard error. It follows the configuration, and reads it at once on SIGHUP. On SIGTERM or Ctrl-C it
+/// ends when the calls under way are answered.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   keyscheme serve --config keyscheme.toml
@@ -48,7 +49,7 @@ pub(super) struct Serve {
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
 
-    /// Where to listen: an address with a port, or unix: and a path. By default what the
+    /// Where to listen: an address with a port (0 for a free one), or unix: and a path. By default what the
     /// configuration says, and otherwise 127.0.0.1:9400. An address that other machines can reach needs
     /// serve.proxy-token in the configuration.
     #[arg(long, value_name = "ADDRESS")]
@@ -65,22 +66,28 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self) -> Result<Status, Unusable> {
+        // Who asks for reading again while it is read for the first time must not end it.
+        let reload = signal(SignalKind::hangup())?;
         let config = load(&self.config, Arc::new(SystemClock)).await?;
         let listen = listen::choose(self.listen, config.serve())?;
         let log = log::start(self.log);
         if config.verifier().memory().is_some() && config.replay_state().is_none() {
-            let what = "a restart forgets which single-use credentials were used (replay.state)";
-            tracing::warn!(target: "keyscheme", "{what}");
+            tracing::warn!(
+                target: "keyscheme",
+                "a restart forgets which single-use credentials were used (replay.state)"
+            );
         }
         let listener = Listener::bind(&listen).await?;
         let server = Arc::new(Server {
             judge: Judge::new(config, SystemClock.now())?,
             ready: Ready::default(),
         });
+        // Before it says that it is there: who reads that may end it in peace at once.
+        let end = told_to_end()?;
         print(format_args!("listening on {}", listener.name()))?;
         tracing::info!(target: "keyscheme", listen = %listener.name(), "started");
         let watch = server.judge.auth.watch();
-        let graceful = serve(&listener, &server).await?;
+        let graceful = serve(&listener, &server, reload, end).await;
         drop(watch);
         server.ready.end();
         drop(listener);
@@ -108,13 +115,17 @@ struct Server {
 }
 
 /// Serves until the process is told to end.
-async fn serve(listener: &Listener, server: &Arc<Server>) -> Result<GracefulShutdown, Unusable> {
+async fn serve(
+    listener: &Listener,
+    server: &Arc<Server>,
+    mut reload: Signal,
+    end: impl Future<Output = ()>,
+) -> GracefulShutdown {
     let graceful = GracefulShutdown::new();
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
     builder.http2().timer(TokioTimer::new());
-    let mut end = std::pin::pin!(told_to_end()?);
-    let mut reload = signal(SignalKind::hangup())?;
+    let mut end = std::pin::pin!(end);
     let mut quiet = tokio::time::interval(FLUSH);
     loop {
         let accepted = tokio::select! {
@@ -129,7 +140,7 @@ async fn serve(listener: &Listener, server: &Arc<Server>) -> Result<GracefulShut
                 tokio::task::spawn_blocking(move || runtime.block_on(reload_now(&server)));
                 continue;
             }
-            () = &mut end => return Ok(graceful),
+            () = &mut end => return graceful,
         };
         let Ok((connection, peer)) = accepted else {
             // Out of file descriptors, for example: others must end first.
