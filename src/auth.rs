@@ -64,7 +64,8 @@ struct Shared {
 impl Shared {
     fn new(verifier: Arc<Verifier>, origin: Option<Box<dyn Origin>>) -> Self {
         let current_at = verifier.clock.now();
-        let health = Health { current_at, changes: 0, failures: 0, failure: None };
+        let waiting = Vec::new();
+        let health = Health { current_at, changes: 0, failures: 0, failure: None, waiting };
         Self {
             current: ArcSwap::new(verifier),
             readings: AtomicU64::new(0),
@@ -86,6 +87,9 @@ pub(crate) trait Origin: Send + Sync {
     async fn read(&self, all: bool) -> Result<Option<Verifier>, ConfigError>;
 
     fn reload_config(&self) -> ReloadConfig;
+
+    /// See [`Health::waiting`].
+    fn waiting(&self) -> Vec<&'static str>;
 }
 
 /// How often keys and policy are looked at again by [`Authenticator::watch`](crate::Authenticator).
@@ -118,6 +122,9 @@ pub struct Health {
     pub failures: u64,
     /// Why, where it has failed since they were current.
     pub failure: Option<ConfigError>,
+    /// Tables of the configuration that say something else than at the start, of those to which a
+    /// process keeps until it ends: `reload`, `replay` and `serve`.
+    pub waiting: Vec<&'static str>,
 }
 
 /// What a reload has found.
@@ -273,6 +280,7 @@ impl Authenticator {
                 let mut health = self.health_mut();
                 health.current_at = health.current_at.max(now);
                 health.failure = None;
+                health.waiting = origin.waiting();
                 Ok(reload)
             }
             Err(error) => {

@@ -68,7 +68,7 @@ async fn keep(auth: Authenticator) {
 async fn follow(auth: Authenticator) {
     let settings = auth.reload_config();
     let (mut refreshed, mut missed) = (Instant::now(), None::<Instant>);
-    let mut failure = None;
+    let (mut failure, mut waiting) = (None, Vec::new());
     loop {
         sleep(settings.interval).await;
         let may_be_early = missed.is_none_or(|at| at.elapsed() >= EARLIEST);
@@ -86,6 +86,15 @@ async fn follow(auth: Authenticator) {
         if let Ok(outcome) = spawn_blocking(reload).await {
             report(&outcome, &mut failure);
         }
+        let found = auth.health().waiting;
+        if found != waiting && !found.is_empty() {
+            tracing::warn!(
+                target: "keyscheme",
+                tables = found.join(" "),
+                "what these tables say is put in force at the next start"
+            );
+        }
+        waiting = found;
     }
 }
 

@@ -244,6 +244,27 @@ fn a_watch_puts_a_change_in_force_within_a_second_until_it_is_dropped() {
     assert_eq!(world.says("c"), "c");
 }
 
+/// A store, and how often is read, are chosen once; who changes them is told.
+#[test]
+fn what_takes_a_restart_is_said() {
+    let world = World::new("restart", &["a"]);
+    let waiting = || world.auth.health().waiting;
+    assert_eq!(waiting(), Vec::<&str>::new());
+    let more = "[replay]\ncapacity = 7\n[reload]\nrefresh = \"2s\"\n";
+    put(&world.file, &(configuration(&["a", "b"]) + more));
+    assert_eq!(world.reload(), Ok(Reload::Changed));
+    assert_eq!(waiting(), ["reload", "replay"]);
+    // The rest is in force.
+    assert_eq!(world.says("b"), "b");
+    // What cannot be used says nothing of it.
+    put(&world.file, "nonsense");
+    assert!(world.reload().is_err());
+    assert_eq!(waiting(), ["reload", "replay"]);
+    put(&world.file, &configuration(&["a"]));
+    assert_eq!(world.reload(), Ok(Reload::Changed));
+    assert_eq!(waiting(), Vec::<&str>::new());
+}
+
 /// While requests run, a thousand reloads, each from another state of the disk.
 #[test]
 fn no_request_is_judged_wrongly_while_everything_changes() {

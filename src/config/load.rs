@@ -11,6 +11,7 @@ use toml::de::DeTable;
 
 use super::{
     fetch::Fetcher,
+    fixed::Fixed,
     lines::Lines,
     loaded::Config,
     loader::Loader,
@@ -71,7 +72,8 @@ impl Loader {
         found.mistakes.extend(errors.iter().map(|error| syntax(error, &lines)));
         let sources = self.known_sources();
         let description = read(table.get_ref(), &self.registry, &sources, &mut found);
-        let config = self.build(text, description, &directory, &mut found).await;
+        let fixed = Fixed::of(table.get_ref());
+        let config = self.build(text, fixed, description, &directory, &mut found).await;
         ConfigError::unless(placed(found, &lines), config)
     }
 
@@ -79,6 +81,7 @@ impl Loader {
     async fn build(
         self,
         text: &str,
+        fixed: Fixed,
         description: Description,
         directory: &Path,
         found: &mut Found,
@@ -109,6 +112,7 @@ impl Loader {
         Some(Config {
             verifier: verifier(builder, services, &keys, found)?,
             digest: digest_of(text, &keys),
+            fixed,
             keys,
             registry,
             #[cfg(feature = "redis")]

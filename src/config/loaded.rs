@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{loader::Loader, serve::ServeConfig};
+use super::{fixed::Fixed, loader::Loader, serve::ServeConfig};
 #[cfg(feature = "redis")]
 use crate::replay::RedisConfig;
 use crate::{
@@ -39,6 +39,7 @@ pub struct Config {
     pub(super) has_others: bool,
     /// Of everything that a verifier is made of.
     pub(super) digest: [u8; 32],
+    pub(super) fixed: Fixed,
     /// The file that it was read from, and how, to read it again.
     pub(super) origin: Option<(Loader, PathBuf)>,
 }

@@ -10,6 +10,7 @@
 mod client;
 mod dotenv;
 mod fetch;
+mod fixed;
 mod lines;
 mod listen;
 mod load;

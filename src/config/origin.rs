@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 
-use super::{load::LONGEST, loaded::Config, loader::Loader};
+use super::{fixed::Fixed, load::LONGEST, loaded::Config, loader::Loader};
 #[cfg(feature = "watch")]
 use crate::error::Mistake;
 use crate::{
@@ -67,6 +67,8 @@ struct FileOrigin {
     loader: Loader,
     path: PathBuf,
     reload: ReloadConfig,
+    /// What the process keeps to.
+    fixed: Fixed,
     seen: Mutex<Seen>,
 }
 
@@ -82,6 +84,8 @@ struct Seen {
     has_others: bool,
     /// Of what came of it, when something did.
     result: [u8; 32],
+    /// The tables of it that the process does not keep to.
+    waiting: Vec<&'static str>,
     /// Why nothing came of it.
     failure: Option<ConfigError>,
 }
@@ -92,8 +96,10 @@ impl FileOrigin {
         let (loader, path) = config.origin.clone()?;
         let Config { files, has_others, digest: result, .. } = config;
         let (files, has_others, result) = (files.clone(), *has_others, *result);
-        let seen = Seen { files, contents: None, has_others, result, failure: None };
-        Some(Self { loader, path, reload: config.reload, seen: Mutex::new(seen) })
+        let (contents, waiting, failure) = (None, Vec::new(), None);
+        let seen = Seen { files, contents, has_others, result, waiting, failure };
+        let (reload, fixed) = (config.reload, config.fixed.clone());
+        Some(Self { loader, path, reload, fixed, seen: Mutex::new(seen) })
     }
 }
 
@@ -116,6 +122,7 @@ impl Origin for FileOrigin {
                 }
                 seen.files.clone_from(&config.files);
                 (seen.has_others, seen.result) = (config.has_others, config.digest);
+                seen.waiting = config.fixed.other_than(&self.fixed);
                 seen.failure = None;
                 Ok(changed.then(|| config.into_verifier()))
             }
@@ -131,6 +138,10 @@ impl Origin for FileOrigin {
 
     fn reload_config(&self) -> ReloadConfig {
         self.reload
+    }
+
+    fn waiting(&self) -> Vec<&'static str> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).waiting.clone()
     }
 }
 

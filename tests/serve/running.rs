@@ -270,6 +270,43 @@ fn a_server_whose_configuration_is_stale_is_not_ready() {
     assert_eq!(world.about("nginx", "GET", "/", &[("X-API-KEY", &value)]).status, 200);
 }
 
+#[test]
+fn what_a_memory_of_its_own_means_is_said() {
+    const RESTART: &str = "a restart forgets which single-use credentials were used";
+    const REPLICAS: &str = "other replicas do not know which single-use credentials were used here";
+    let says = |file: &std::path::Path, kubernetes: bool| {
+        let mut command = serve_here(file);
+        if kubernetes {
+            command.env("KUBERNETES_SERVICE_HOST", "10.0.0.1");
+        }
+        let (mut server, _) = started(&mut command);
+        terminate(&server);
+        server.ended(Duration::from_secs(5));
+        let written = server.written();
+        [RESTART, REPLICAS].map(|what| written.contains(what))
+    };
+    let file = configured("");
+    assert_eq!((says(&file, false), says(&file, true)), ([true, false], [true, true]));
+    let file = configured("[replay]\nstate = \"replay.state\"\n");
+    assert_eq!((says(&file, false), says(&file, true)), ([false, false], [false, true]));
+    // Where nothing is single use there is nothing to say.
+    let text = fs::read_to_string(&file).unwrap().replace("issue = \"hmac1\"", "issue = \"gcm1\"");
+    let entry = "    { scheme = \"hmac1\", danger-uncovered-body = true },\n";
+    assert!(text.contains(entry));
+    fs::write(&file, text.replace(entry, "")).unwrap();
+    assert_eq!((says(&file, false), says(&file, true)), ([false, false], [false, false]));
+}
+
+/// What is read at the start alone is put in force by the next one, and that is written once.
+#[test]
+fn a_change_that_takes_a_restart_is_said() {
+    let mut world = World::new("", &[]);
+    let text = fs::read_to_string(&world.file).unwrap();
+    fs::write(&world.file, format!("{text}[replay]\ncapacity = 77\n")).unwrap();
+    let said = world.server.announced("what these tables say is put in force at the next start");
+    assert!(said.contains("replay"), "{said}");
+}
+
 /// How a server is started on a state file, with the clock of the machine or another.
 fn on_state(file: &std::path::Path, clock: Option<&str>) -> (Server, std::net::SocketAddr) {
     let mut command = serve_here(file);

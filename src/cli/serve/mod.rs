@@ -15,7 +15,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
 };
-use keyscheme::{Clock, Listen, SystemClock};
+use keyscheme::{Clock, Config, Listen, Rules, SystemClock};
 use tokio::{
     runtime::Handle,
     signal::unix::{Signal, SignalKind, signal},
@@ -71,12 +71,7 @@ impl Serve {
         let config = load(&self.config, Arc::new(SystemClock)).await?;
         let listen = listen::choose(self.listen, config.serve())?;
         let log = log::start(self.log);
-        if config.verifier().memory().is_some() && config.replay_state().is_none() {
-            tracing::warn!(
-                target: "keyscheme",
-                "a restart forgets which single-use credentials were used (replay.state)"
-            );
-        }
+        warn_of_memory(&config, &listen);
         let listener = Listener::bind(&listen).await?;
         let server = Arc::new(Server {
             judge: Judge::new(config, SystemClock.now())?,
@@ -105,6 +100,28 @@ impl Serve {
         }
         log.finish();
         Ok(Status::Done)
+    }
+}
+
+/// Writes what a replay memory in this process means, where there is use for one.
+fn warn_of_memory(config: &Config, listen: &Listen) {
+    let services = config.verifier().snapshot().services();
+    let is_used = services.iter().flat_map(Rules::accepted).any(|accepted| accepted.is_once());
+    if config.verifier().memory().is_none() || !is_used {
+        return;
+    }
+    if config.replay_state().is_none() {
+        tracing::warn!(
+            target: "keyscheme",
+            "a restart forgets which single-use credentials were used (replay.state)"
+        );
+    }
+    // One that only this machine reaches is asked by a proxy beside it, and is likely the only one.
+    if !listen.is_local() || std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() {
+        tracing::warn!(
+            target: "keyscheme",
+            "other replicas do not know which single-use credentials were used here (replay.kind)"
+        );
     }
 }
 
