@@ -185,7 +185,7 @@ impl VerifierBuilder {
         let memory = || MemoryReplay::with_key(self.capacity, &key).map(Replay::Memory);
         let Some(replay) = self.replay.take().or_else(memory) else {
             let problem = format!("there is no memory for {} claims", self.capacity);
-            let remedy = "lower it: a claim takes 21 bytes";
+            let remedy = "lower it: a claim takes 25 bytes";
             mistakes.push(Mistake::new("replay.capacity", problem, remedy));
             return None;
         };

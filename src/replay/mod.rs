@@ -8,6 +8,9 @@ mod memory;
 mod quota;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "watch")]
+mod saved;
+mod shard;
 
 use std::fmt;
 

@@ -23,7 +23,7 @@ fn a_dry_run_shows_what_would_be_done_and_does_nothing() {
          secret = { env = \"SPRING_MAIN_SECRET\" }\n \n\
          +[[client.spring-main.key]]\n+id = \"spring-2\"\n+scheme = \"hmac1\"\n+state = \"staged\"\n\
          +secret = { file = \"spring-2\" }\n+\n [replay]\n kind = \"memory\"\n \
-         capacity = 1_000_000 # single-use credentials remembered at once, 21 bytes each\n"
+         capacity = 1_000_000 # single-use credentials remembered at once, 25 bytes each\n"
     );
     world.stage("spring-2");
     // Applied elsewhere, it is the same.

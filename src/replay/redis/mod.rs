@@ -105,7 +105,7 @@ impl RedisReplay {
             OnFailure::DangerLocal { capacity } => match MemoryReplay::new(capacity, &OsRandom) {
                 Ok(memory) => Some(memory),
                 Err(error) => {
-                    let remedy = "lower it: a claim takes 21 bytes";
+                    let remedy = "lower it: a claim takes 25 bytes";
                     mistakes.push(Mistake::new("replay.capacity", error.to_string(), remedy));
                     None
                 }
