@@ -658,6 +658,7 @@ async fn an_end_that_is_announced_is_told_once() {
         "key=\"key-gcm1\"",
         "deprecation=\"@1688169599\"",
         "sunset=\"Sun, 31 Dec 2036 00:00:00 GMT\"",
+        "the service announces an end, likely that of this scheme",
     ] {
         assert!(told.contains(part), "{part}: {told}");
     }

@@ -15,7 +15,8 @@ use std::{
 };
 
 use keyscheme::{
-    Authenticator, Failure, Hmac1, Issuer, Material, Reject, Reload, Request, Verified,
+    Authenticator, BackendError, Failure, Fetched, Hmac1, Issuer, Loader, Material, Reject, Reload,
+    Request, Secret, SecretRef, SecretSource, Verified,
 };
 
 const SERVICE: &str = "[service.stt]\nissue = \"hmac1\"\naccept = [\"hmac1\"]\n";
@@ -79,11 +80,15 @@ impl World {
     }
 }
 
-fn verify(auth: &Authenticator, key: &str, secret: &str) -> Result<Verified, Failure> {
+fn issued(key: &str, secret: &str) -> (String, Request<'static>) {
     let material = Material::new().with("secret", secret.as_bytes());
     let issuer = Issuer::new(Hmac1, "stt", key, &material).unwrap();
     let call = Request::new("GET", "/").body("");
-    let credential = issuer.issue(&call).unwrap();
+    (issuer.issue(&call).unwrap(), call)
+}
+
+fn verify(auth: &Authenticator, key: &str, secret: &str) -> Result<Verified, Failure> {
+    let (credential, call) = issued(key, secret);
     let verifier = auth.verifier();
     let verified = verifier.service("stt").unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -244,6 +249,70 @@ fn a_watch_puts_a_change_in_force_within_a_second_until_it_is_dropped() {
     assert_eq!(world.says("c"), "c");
 }
 
+/// Where secrets are that no file tells of; it counts how often it is asked.
+#[derive(Debug, Default)]
+struct Counting(AtomicU64);
+
+#[async_trait::async_trait]
+impl SecretSource for Counting {
+    async fn fetch(&self, named: &SecretRef) -> Result<Fetched, BackendError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(Secret::from(secret(&named.name)).into())
+    }
+}
+
+/// A key that is not known may be new: its secret is fetched before its time, and a flood of such
+/// credentials has nothing fetched more often.
+#[cfg(feature = "http")]
+#[test]
+fn an_unknown_key_has_secrets_fetched_early_and_no_flood_does() {
+    use http_body_util::Empty;
+    use keyscheme::http::RequestBody;
+    use tower::{Layer, ServiceExt, service_fn};
+
+    type Body = Empty<hyper::body::Bytes>;
+
+    let file = directory("early").join("keyscheme.toml");
+    let counted = "secret = { counted = \"a\", encoding = \"utf8\" }";
+    let text =
+        configuration(&["a"]).replace("secret = { file = \"a\", encoding = \"utf8\" }", counted);
+    put(&file, &(text + "[reload]\nrefresh = \"1h\"\n"));
+    let source = Arc::new(Counting::default());
+    let asked = || source.0.load(Ordering::SeqCst);
+    let loader = Loader::new().source("counted", Arc::clone(&source) as Arc<dyn SecretSource>);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let auth: Authenticator = runtime.block_on(loader.load(&file)).unwrap().try_into().unwrap();
+    let service = service_fn(async |_: http::Request<RequestBody<Body>>| {
+        Ok::<_, std::convert::Infallible>(http::Response::new(Body::new()))
+    });
+    let protected = auth.layer("stt").layer(service);
+    let call = |key: &str| {
+        let (credential, _) = issued(key, &secret(key));
+        let request = http::Request::get("/").header("x-api-key", credential);
+        let request = request.body(Body::new()).unwrap();
+        runtime.block_on(protected.clone().oneshot(request)).unwrap().status().as_u16()
+    };
+    let _entered = runtime.enter();
+    let _watch = auth.watch();
+    // The first look takes in what the file system had not told, and then there is nothing to fetch.
+    thread::sleep(Duration::from_millis(1_700));
+    let before = asked();
+    assert_eq!(call("a"), 200);
+    thread::sleep(Duration::from_millis(1_200));
+    assert_eq!(asked(), before);
+    assert_eq!(call("b"), 401);
+    let started = Instant::now();
+    while asked() == before {
+        assert!(started.elapsed() < Duration::from_secs(2), "nothing was fetched");
+        thread::sleep(Duration::from_millis(10));
+    }
+    while started.elapsed() < Duration::from_secs(4) {
+        assert_eq!(call("b"), 401);
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(asked(), before + 1);
+}
+
 /// A store, and how often is read, are chosen once; who changes them is told.
 #[test]
 fn what_takes_a_restart_is_said() {
@@ -269,23 +338,58 @@ fn what_takes_a_restart_is_said() {
 #[test]
 fn no_request_is_judged_wrongly_while_everything_changes() {
     let world = World::new("thousand", &["a"]);
+    let auth = world.auth.clone();
+    changes(&world, move |key, secret| says(&auth, key, secret));
+}
+
+/// The same through a layer, a socket and connections that stay.
+#[cfg(feature = "axum")]
+#[test]
+fn no_call_over_http_is_judged_wrongly_while_everything_changes() {
+    use axum::{Router, routing::get};
+
+    let world = World::new("thousand-http", &["a"]);
+    let whoami = async |caller: Verified| caller.client().to_owned();
+    let app = Router::new().route("/", get(whoami)).layer(world.auth.layer("stt"));
+    let serving = async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async { axum::serve(listener, app).await });
+        address
+    };
+    let address = world.runtime.block_on(serving);
+    let (client, runtime) = (reqwest::Client::new(), world.runtime.handle().clone());
+    changes(&world, move |key, secret| {
+        let (credential, _) = issued(key, secret);
+        let call = client.get(format!("http://{address}/")).header("x-api-key", credential);
+        runtime.block_on(async {
+            let answer = call.send().await.unwrap();
+            match answer.status().as_u16() {
+                200 => answer.text().await.unwrap(),
+                401 => Reject::UnknownKey.code().to_owned(),
+                status => status.to_string(),
+            }
+        })
+    });
+}
+
+fn changes(world: &World, says: impl Fn(&str, &str) -> String + Clone + Send + 'static) {
     let done = Arc::new(AtomicBool::new(false));
     let judged = Arc::new(AtomicU64::new(0));
     let callers: Vec<_> = (0..2)
         .map(|_| {
-            let (auth, done) = (world.auth.clone(), Arc::clone(&done));
-            let judged = Arc::clone(&judged);
+            let (says, done, judged) = (says.clone(), Arc::clone(&done), Arc::clone(&judged));
             thread::spawn(move || {
                 while !done.load(Ordering::Relaxed) {
                     // In every sound configuration, in some, and in none.
-                    assert_eq!(says(&auth, "a", &secret("a")), "a");
-                    let sometimes = says(&auth, "b", &secret("b"));
+                    assert_eq!(says("a", &secret("a")), "a");
+                    let sometimes = says("b", &secret("b"));
                     assert!(
                         ["b", Reject::UnknownKey.code()].contains(&sometimes.as_str()),
                         "{sometimes}"
                     );
-                    assert_eq!(says(&auth, "c", &secret("c")), "unknown-key");
-                    assert_ne!(says(&auth, "b", &secret("a")), "b");
+                    assert_eq!(says("c", &secret("c")), "unknown-key");
+                    assert_ne!(says("b", &secret("a")), "b");
                     judged.fetch_add(4, Ordering::Relaxed);
                 }
             })

@@ -10,8 +10,9 @@ use std::{
 
 use async_trait::async_trait;
 use keyscheme::{
-    AcceptConfig, BackendError, Claim, KeyConfig, KeyState, ManualClock, MaxAge, MemoryReplay,
-    OsRandom, ReplayClaim, ReplayStore, Request, SealError, ServiceConfig, UnixTime, Verifier,
+    AcceptConfig, BackendError, Claim, KeyConfig, KeyId, KeyState, ManualClock, MaxAge,
+    MemoryReplay, OsRandom, ReplayClaim, ReplayStore, Request, SealError, ServiceConfig,
+    ServiceName, UnixTime, Verifier,
 };
 
 use crate::world::{
@@ -288,6 +289,54 @@ fn of_64_at_once_one_is_accepted() {
         winners.insert(verdicts.iter().position(|verdicts| verdicts[round] == "accepted"));
     }
     assert!(winners.len() > 1, "it is a race");
+}
+
+/// Each is presented by two of sixteen tasks, at about the same time.
+#[test]
+fn of_a_million_nonces_each_is_first_once() {
+    const NONCES: u64 = 1_000_000;
+    let store = Arc::new(MemoryReplay::new(NONCES as usize, &OsRandom).expect("a store"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).build();
+    let runtime = runtime.expect("a runtime");
+    let tasks: Vec<_> = (0..16)
+        .map(|task| {
+            let store = Arc::clone(&store);
+            runtime.spawn(async move {
+                let service = ServiceName::new("stt").expect("a name");
+                let key_id = KeyId::new("k").expect("an id");
+                let mut firsts = 0;
+                for nonce in (task % 8..NONCES).step_by(8) {
+                    let claim = ReplayClaim {
+                        service: &service,
+                        key_id: &key_id,
+                        nonce: &nonce.to_be_bytes(),
+                        issued_at: NOW,
+                        max_age: MAX_AGE,
+                        now: NOW,
+                    };
+                    match store.claim(&claim).await.expect("room") {
+                        Claim::First => firsts += 1,
+                        answer => assert_eq!(answer, Claim::Seen),
+                    }
+                    if nonce % 64 == task {
+                        tokio::task::yield_now().await;
+                    }
+                }
+                firsts
+            })
+        })
+        .collect();
+    let firsts: Vec<u64> = runtime.block_on(async {
+        let mut firsts = Vec::new();
+        for task in tasks {
+            firsts.push(task.await.expect("a count"));
+        }
+        firsts
+    });
+    assert_eq!(firsts.iter().sum::<u64>(), NONCES);
+    assert_eq!(store.len(), NONCES as usize);
+    let in_both = (0..8).filter(|i| firsts[*i] > 0 && firsts[*i + 8] > 0).count();
+    assert!(in_both > 0, "it is a race: {firsts:?}");
 }
 
 #[test]

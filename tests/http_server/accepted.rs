@@ -63,7 +63,10 @@ fn without_the_layer_nobody_is_let_in() {
             r#"{"title":"Internal Server Error","status":500,"detail":"Not protected"}"#
         );
     }
-    assert_eq!(server.log.lines("put the layer of Authenticator::layer around").len(), 2);
+    assert_eq!(
+        server.log.lines("nobody was authenticated: put the layer of Authenticator::layer").len(),
+        2
+    );
     // Who asks for an option has to look at it.
     assert_eq!(server.get("/maybe", "").text(), "false");
 }

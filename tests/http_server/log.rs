@@ -75,7 +75,7 @@ fn a_misread_request_is_refused_and_named_in_the_log() {
         let answer = server.ask(&head("GET", sent, &forged(method, signed, ts), others));
         assert_eq!(answer.status(), 401, "{signed} {sent}");
         assert!(answer.text().contains("Invalid API Key"));
-        let lines = server.log.lines("probably meant well");
+        let lines = server.log.lines("refused, but probably meant well");
         assert_eq!(lines.len() as u64, second, "{signed} {sent}");
         let line = lines.last().unwrap();
         assert!(line.contains(words) && line.contains(r#"named_client="main""#), "{line}");
@@ -84,7 +84,7 @@ fn a_misread_request_is_refused_and_named_in_the_log() {
     // What is no misreading is not named one, and what is good is accepted.
     clock.set(UnixTime(NOW + 100));
     assert_eq!(server.get("/p", &forged("GET", "/elsewhere", &ts)).status(), 401);
-    assert_eq!(server.log.lines("probably meant well").len(), cases.len());
+    assert_eq!(server.log.lines("refused, but probably meant well").len(), cases.len());
     assert_eq!(server.get("/p", &forged("GET", "/p", &ts)).status(), 200);
 }
 
@@ -96,10 +96,10 @@ fn one_refusal_a_second_is_looked_at() {
     for _ in 0..20 {
         assert_eq!(server.get("/p", &wrong).status(), 401);
     }
-    assert_eq!(server.log.lines("probably meant well").len(), 1);
+    assert_eq!(server.log.lines("refused, but probably meant well").len(), 1);
     clock.set(UnixTime(NOW + 1));
     assert_eq!(server.get("/p", &wrong).status(), 401);
-    assert_eq!(server.log.lines("probably meant well").len(), 2);
+    assert_eq!(server.log.lines("refused, but probably meant well").len(), 2);
 }
 
 #[test]

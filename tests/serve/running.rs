@@ -120,6 +120,8 @@ fn it_ends_within_its_bound_and_answers_what_is_under_way() {
     assert_eq!(status.code(), Some(0), "{}", world.server);
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
     assert!(TcpStream::connect(world.address).is_err());
+    let written = world.server.written();
+    assert!(written.contains("ended with calls under way seconds=1"), "{written}");
 }
 
 #[test]
@@ -239,14 +241,18 @@ fn keys_change_under_a_running_server() {
         assert!(started.elapsed() < Duration::from_secs(2), "{}", world.server);
         thread::sleep(Duration::from_millis(20));
     }
+    world.server.announced("keys and policy are what the configuration says");
+    let id = world.server.id().to_string();
+    let reload = || assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
     // What cannot be used is logged, and changes nothing.
     replace("nonsense");
-    world.server.announced("the configuration cannot be used");
+    world.server.announced("the configuration cannot be used; what was read before stays in force");
+    reload();
+    world.server.announced("not reloaded");
     assert_eq!(asks(&world), 401);
     replace(&was);
-    let id = world.server.id().to_string();
-    assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
-    world.server.announced("reloaded");
+    reload();
+    world.server.announced("INFO reloaded");
     assert_eq!(asks(&world), 200);
 }
 
@@ -326,6 +332,7 @@ fn faketime() -> Option<std::path::PathBuf> {
 fn a_restart_reopens_nothing() {
     let state = "[replay]\nstate = \"replay.state\"\n";
     let mut world = World::new(state, &[]);
+    world.server.announced("there is no replay memory of a process before");
     let file = world.file.clone();
     let used = world.credential("hmac1", "GET", "/", "");
     let asks = |world: &World, value: &str| {
@@ -344,7 +351,9 @@ fn a_restart_reopens_nothing() {
     // Killed: what may have been used is not judged.
     world.server.kill();
     (world.server, world.address) = on_state(&file, None);
-    world.server.announced("is lost");
+    world
+        .server
+        .announced("the replay memory of the process before is lost: single-use credentials");
     assert_eq!((asks(&world, &used), asks(&world, &fresh)), (503, 503));
     assert_eq!(asks(&world, &world.credential("hmac1", "GET", "/", "")), 503);
     let legacy = world.credential("ecb0", "GET", "/", "");
@@ -371,6 +380,30 @@ fn a_state_file_is_kept_however_seldom_files_are_looked_at() {
     let value = world.credential("hmac1", "GET", "/", "");
     let answer = world.about("caddy", "GET", "/", &[("X-API-KEY", &value)]);
     assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+/// Nothing is accepted that the process after this one could not know of.
+#[test]
+fn a_state_file_that_cannot_be_written_is_said() {
+    let mut world = World::new("[replay]\nstate = \"state/replay.state\"\n", &[]);
+    let directory = world.file.with_file_name("state");
+    fs::rename(&directory, world.file.with_file_name("elsewhere")).unwrap();
+    world
+        .server
+        .announced("the state file cannot be written: single-use credentials will be refused");
+    let started = Instant::now();
+    loop {
+        let value = world.credential("hmac1", "GET", "/", "");
+        match world.about("caddy", "GET", "/", &[("X-API-KEY", &value)]).status {
+            200 => assert!(started.elapsed() < Duration::from_secs(25), "{}", world.server),
+            status => break assert_eq!(status, 503),
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    terminate(&world.server);
+    world.server.ended(Duration::from_secs(5));
+    let written = world.server.written();
+    assert!(written.contains("the state file cannot be written error="), "{written}");
 }
 
 #[test]

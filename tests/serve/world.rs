@@ -72,6 +72,7 @@ pub fn configured(more: &str) -> PathBuf {
     for (name, secret) in SECRETS {
         fs::write(directory.join(name), secret).unwrap();
     }
+    fs::create_dir(directory.join("state")).unwrap();
     let file = directory.join("keyscheme.toml");
     fs::write(&file, format!("{CONFIG}{more}")).unwrap();
     file
