@@ -69,7 +69,11 @@ impl Redis {
 
     pub fn config(&self) -> RedisConfig {
         // Long enough for a machine that is busy with other tests.
-        RedisConfig::new(format!("redis://{}/0", self.address)).timeout(Duration::from_secs(1))
+        RedisConfig::new(self.url()).timeout(Duration::from_secs(1))
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://{}/0", self.address)
     }
 
     /// What it answers to a command: a line, or the text that is announced by one.
