@@ -244,6 +244,20 @@ mod tests {
         }
     }
 
+    /// Long before there is no room, so that nobody has to wait for it.
+    #[test]
+    fn what_has_expired_is_removed_bit_by_bit() {
+        let store = store(1_000);
+        for nonce in 0..500 {
+            assert_eq!(claim(&store, nonce, 100, 10, 100), Some(Claim::First));
+        }
+        let later = 111 + MARGIN;
+        for nonce in 500..1_000 {
+            assert_eq!(claim(&store, nonce, later, 10, later), Some(Claim::First));
+        }
+        assert!((500..530).contains(&store.len()), "{}", store.len());
+    }
+
     #[test]
     fn every_part_of_a_claim_counts() {
         let store = store(100);

@@ -173,7 +173,7 @@ fn until_of(slot: u128) -> u64 {
 }
 
 const CLAIMS_PER_SWEEP: usize = 16;
-/// All slots are looked at before as many claims have come as a quarter of the slots.
+/// All slots are looked at before as many claims have come as half of the slots.
 const SWEPT_PER_CLAIM: usize = 4;
 pub(super) const UNTIL_BITS: u32 = 40;
 const UNTIL_MASK: u128 = (1 << UNTIL_BITS) - 1;
