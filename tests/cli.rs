@@ -2,12 +2,18 @@
 
 #![cfg(feature = "cli")]
 
+#[path = "support/mod.rs"]
+#[allow(dead_code, reason = "tests of other programs use the rest")]
+mod peers;
+
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
 };
+
+use peers::has_peer;
 
 fn keyscheme(arguments: &[&str]) -> Output {
     program().args(arguments).output().unwrap()
@@ -94,9 +100,7 @@ fn the_demonstration_prints_calls_that_work() {
         }
     }
     assert_eq!(calls.len(), 7);
-    if Command::new("curl").arg("--version").output().is_err() {
-        assert!(std::env::var_os("KEYSCHEME_REQUIRE_PEERS").is_none(), "curl is missing");
-        println!("skipped: curl is missing");
+    if !has_peer("curl", "--version") {
         return;
     }
     for (call, expected) in calls {

@@ -5,6 +5,9 @@
 #[path = "support/directory.rs"]
 #[allow(dead_code, reason = "tests of other programs use the rest")]
 mod directory;
+#[path = "support/mod.rs"]
+#[allow(dead_code, reason = "tests of other programs use the rest")]
+mod peers;
 #[path = "support/program.rs"]
 #[allow(dead_code, reason = "tests of other programs use the rest")]
 mod program;

@@ -49,7 +49,7 @@ pub(super) fn deny(failure: &Failure, rules: Rules<'_>, dialect: &Dialect) -> Re
         Failure::Unavailable(_) => unavailable(dialect.unavailable),
     };
     identify(response.headers_mut(), [""; 5]);
-    if dialect.reads_denials { response } else { response.map(|_| Bytes::new()) }
+    response
 }
 
 /// We could not decide, or the proxy has not said what about.

@@ -32,11 +32,14 @@ pub(super) async fn respond(
     if path.starts_with("/auth/") {
         let (head, body) = request.into_parts();
         if let Some(ask) = Ask::at_endpoint(&head.method, &head.uri, &head.headers, peer) {
-            if !server.judge.knows(&head.headers) {
-                return Ok(whole(server.judge.unknown_proxy(peer)));
-            }
-            let partly = is_partial(&head.headers);
-            return Ok(whole(server.judge.judge(&ask, read(body, partly)).await));
+            let answer = if server.judge.knows(&head.headers) {
+                let partly = is_partial(&head.headers);
+                server.judge.judge(&ask, read(body, partly)).await
+            } else {
+                server.judge.unknown_proxy(peer)
+            };
+            let is_read = ask.dialect.reads_denials;
+            return Ok(whole(if is_read { answer } else { answer.map(|_| Bytes::new()) }));
         }
         return Ok(whole(plain(StatusCode::NOT_FOUND, "no such endpoint")));
     }
