@@ -86,9 +86,14 @@ impl Writer {
                     }
                 }
                 let _ = io::stderr().write_all(&batch);
+                let is_behind = batch.len() > BATCH;
                 batch.clear();
                 if let Some(done) = end.take() {
                     let _ = done.try_send(());
+                }
+                // So that those who decide need not wake this thread for every line.
+                if !is_behind {
+                    thread::sleep(NAP);
                 }
             }
         });
@@ -120,5 +125,7 @@ impl Write for Writer {
 const BACKLOG: usize = 16_384;
 /// How long the end waits for a reader of the log.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long lines wait for others to be written with.
+const NAP: Duration = Duration::from_millis(1);
 /// About how much is written at once, in bytes.
 const BATCH: usize = 64 * 1024;
