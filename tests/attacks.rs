@@ -73,26 +73,17 @@ mod replay;
 mod secrets;
 #[path = "attacks/selection.rs"]
 mod selection;
+#[path = "support/sources.rs"]
+#[allow(dead_code, reason = "tests of events use the rest")]
+mod sources;
 #[path = "attacks/world.rs"]
 mod world;
 
 /// The table names tests that exist.
 #[test]
 fn every_test_of_the_table_exists() {
-    fn sources(directory: &std::path::Path, all: &mut String) {
-        for entry in std::fs::read_dir(directory).expect("sources").flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                sources(&path, all);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                all.push_str(&std::fs::read_to_string(&path).expect("a text"));
-            }
-        }
-    }
-    let mut all = String::new();
-    for directory in ["src", "tests"] {
-        sources(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(directory), &mut all);
-    }
+    let files = ["src", "tests"].into_iter().flat_map(sources::sources);
+    let all: String = files.map(|file| std::fs::read_to_string(file).expect("a text")).collect();
     let rows = include_str!("attacks.rs").lines().filter(|line| line.starts_with("//! |"));
     let named: Vec<_> = rows
         .flat_map(|row| row.split('`').skip(1).step_by(2))

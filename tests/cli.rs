@@ -5,6 +5,8 @@
 #[path = "support/mod.rs"]
 #[allow(dead_code, reason = "tests of other programs use the rest")]
 mod peers;
+#[path = "support/sources.rs"]
+mod sources;
 
 use std::{
     fs,
@@ -569,23 +571,14 @@ mod page {
 
     /// Every message that the code of the server can write.
     fn messages() -> Vec<String> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        let serve = fs::read_dir(root.join("cli/serve")).unwrap();
-        let mut files: Vec<_> = serve.map(|file| file.unwrap().path()).collect();
-        files.extend(["http/log.rs", "state.rs", "watch.rs"].map(|name| root.join(name)));
-        let mut messages = Vec::new();
-        for file in files {
-            let code = fs::read_to_string(file).unwrap();
-            for call in code.split("tracing::").skip(1).filter(|call| call.contains("!(")) {
-                // It is the last argument.
-                let mut quotes = call.match_indices('"').map(|(at, _)| at);
-                let is_last = |at: &usize| call[at + 1..].trim_start().starts_with(')');
-                let message = call[..quotes.find(is_last).unwrap()].rsplit('"').next().unwrap();
-                let words: Vec<_> = message.split("\\\n").map(str::trim).collect();
-                messages.push(words.join(" "));
-            }
-        }
-        messages
+        let of_serve = ["src/cli/serve/", "src/http/log.rs", "src/state.rs", "src/watch.rs"];
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut files = sources::sources("src");
+        files.retain(|file| {
+            let name = file.strip_prefix(root).unwrap();
+            of_serve.iter().any(|place| name.starts_with(place))
+        });
+        files.iter().flat_map(|file| sources::messages(&sources::code(file))).collect()
     }
 
     #[test]

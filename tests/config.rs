@@ -133,6 +133,17 @@ fn no_configuration_hangs_or_aborts() {
         let found = mistakes(&capacity(n)).join("\n");
         assert!(found.contains("2:1: replay.capacity: there is no memory for"), "{found}");
     }
+    let (open, close) = ("[".repeat(100_000), "]".repeat(100_000));
+    let tables = format!("{}1{}", "{ a = ".repeat(100_000), " }".repeat(100_000));
+    for name in ["reload", "replay", "serve"] {
+        let dotted = ".a".repeat(100_000);
+        for deep in
+            [format!("x = {open}{close}"), format!("x = {tables}"), format!("x{dotted} = 1")]
+        {
+            let found = mistakes(&format!("[{name}]\n{deep}\n")).join("\n");
+            assert!(found.contains("mend the syntax"), "{found}");
+        }
+    }
     if cfg!(unix) {
         let text = sound().replace("vault = \"x:32\"", "file = \"/dev/zero\"");
         let found = mistakes(&text).join("\n");

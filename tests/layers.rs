@@ -1,10 +1,12 @@
 //! Modules stand in levels and use lower ones only; siblings do not know each other.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+#[path = "support/sources.rs"]
+#[allow(dead_code, reason = "tests of events use the rest")]
+mod sources;
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use sources::sources;
 
 /// From the ground up. A module that is not named here fails the test.
 const LEVELS: [&[&str]; 15] = [
@@ -27,17 +29,6 @@ const LEVELS: [&[&str]; 15] = [
 
 fn level(module: &str) -> Option<usize> {
     LEVELS.iter().position(|level| level.contains(&module))
-}
-
-fn sources(directory: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(directory).unwrap().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            sources(&path, files);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
 }
 
 /// The modules that a source names after `crate::`, in `use` lines and elsewhere.
@@ -79,10 +70,8 @@ fn named(source: &str) -> BTreeSet<String> {
 
 fn edges() -> BTreeSet<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    sources(&root, &mut files);
     let mut edges = BTreeSet::new();
-    for file in files {
+    for file in sources("src") {
         let inside = file.strip_prefix(&root).unwrap();
         let first = inside.components().next().unwrap().as_os_str().to_str().unwrap();
         let module = first.trim_end_matches(".rs");
@@ -112,9 +101,7 @@ fn modules_use_lower_levels_only() {
 #[test]
 fn the_core_knows_no_io() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    sources(&root, &mut files);
-    for file in files {
+    for file in sources("src") {
         let inside = file.strip_prefix(&root).unwrap();
         let edge = [
             "cli",
