@@ -37,16 +37,21 @@ pub(crate) struct StateFile {
 /// What was found at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// A process before this one has not ended in peace, or has left what cannot be used: what was
-    /// issued until then is fenced.
+    /// A process before this one has not ended in peace, or has left what cannot be used, or somebody
+    /// has taken it away: what was issued until then is fenced.
     Crashed(UnixTime),
     /// The memory of a process that has ended in peace.
     Memory,
-    /// No file: nothing was ever remembered here, or somebody has taken it away.
+    /// Nothing was ever remembered here.
     Nothing,
 }
 
 impl Found {
+    /// Nobody knows until when the process before went on: it may have been until now.
+    fn unknown(now: UnixTime) -> Self {
+        Self::Crashed(now.plus(MAX_FUTURE))
+    }
+
     /// Writes what it means.
     pub(crate) fn report(self) {
         match self {
@@ -73,13 +78,17 @@ impl StateFile {
         memory: &mut MemoryReplay,
         now: UnixTime,
     ) -> Result<(Self, Found), Error> {
-        let lock = private(OpenOptions::new().create(true)).open(beside(path, ".lock"))?;
+        let lock = beside(path, ".lock");
+        // Left by whoever had the file before, and created no sooner than that.
+        let had_one = lock.try_exists()?;
+        let lock = private(OpenOptions::new().create(true)).open(lock)?;
         if lock.try_lock().is_err() {
             return Err(Error::other("another process uses it: give each a file of its own"));
         }
         let state = Self { path: path.to_owned(), closed: Mutex::new(false), _lock: lock };
         let found = match read_at_most(path, LONGEST) {
             Ok(content) => state.found(content.expose(), memory, now),
+            Err(error) if error.kind() == ErrorKind::NotFound && had_one => Found::unknown(now),
             Err(error) if error.kind() == ErrorKind::NotFound => Found::Nothing,
             Err(error) => return Err(error),
         };
@@ -91,7 +100,7 @@ impl StateFile {
     }
 
     fn found(&self, content: &[u8], memory: &mut MemoryReplay, now: UnixTime) -> Found {
-        let unknown = Found::Crashed(now.plus(MAX_FUTURE));
+        let unknown = Found::unknown(now);
         let Some(state) = content.strip_prefix(HEADER) else { return unknown };
         if let Some(until) = state.strip_prefix(ALIVE).and_then(|until| until.try_into().ok()) {
             let until = UnixTime(u64::from_be_bytes(until));
@@ -340,6 +349,20 @@ mod tests {
             std::fs::write(&*path, &saved[..length]).unwrap();
             assert_eq!(open(&path, 1_001).2, Found::Crashed(UnixTime(1_031)), "{length} bytes");
         }
+    }
+
+    #[test]
+    fn what_somebody_has_taken_away_is_a_crash() {
+        let path = path("gone");
+        let (memory, state, found) = open(&path, 1_000);
+        assert_eq!(found, Found::Nothing);
+        assert_eq!(claim(&memory, 1, 1_000, 1_000), Some(Claim::First));
+        state.close(&memory).unwrap();
+        drop(state);
+        std::fs::remove_file(&*path).unwrap();
+        let (memory, _state, found) = open(&path, 1_001);
+        assert_eq!(found, Found::Crashed(UnixTime(1_031)));
+        assert_eq!(claim(&memory, 1, 1_000, 1_001), Some(Claim::Forgotten));
     }
 
     #[test]
