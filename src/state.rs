@@ -15,7 +15,7 @@
 use std::{
     fmt,
     fs::{File, OpenOptions, remove_file, rename},
-    io::{Error, ErrorKind, Write},
+    io::{Error, ErrorKind, Read, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
@@ -87,6 +87,9 @@ impl StateFile {
         }
         let state = Self { path: path.to_owned(), closed: Mutex::new(false), _lock: lock };
         let found = match read_at_most(path, LONGEST) {
+            Ok(content) if is_foreign(content.expose()) => {
+                return Err(Error::other(format!("{FOREIGN}: name a file of its own")));
+            }
             Ok(content) => state.found(content.expose(), memory, now),
             Err(error) if error.kind() == ErrorKind::NotFound && had_one => Found::unknown(now),
             Err(error) if error.kind() == ErrorKind::NotFound => Found::Nothing,
@@ -168,6 +171,20 @@ impl fmt::Debug for StateFile {
     }
 }
 
+/// Whether there is something else, which a state file in its place would destroy. What cannot be read
+/// is not.
+pub(crate) fn holds_something_else(path: &Path) -> bool {
+    let Ok(metadata) = std::fs::metadata(path) else { return false };
+    let mut start = Vec::new();
+    let mut read = || File::open(path)?.take(MARK.len() as u64).read_to_end(&mut start);
+    !metadata.is_file() || read().is_ok() && is_foreign(&start)
+}
+
+/// Whether no state file begins like this, whole or cut off, of this version or another.
+fn is_foreign(content: &[u8]) -> bool {
+    !content.starts_with(MARK) && !MARK.starts_with(content)
+}
+
 fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
@@ -182,7 +199,10 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 /// How long a process may go on after it has said that it is alive, in seconds. It says so twice in
 /// that time.
 pub(crate) const LEASE: u64 = 20;
+const MARK: &[u8] = b"keyscheme replay ";
 const HEADER: &[u8] = b"keyscheme replay 1\n";
+/// What to say of a place where something else is.
+pub(crate) const FOREIGN: &str = "holds something else, which would be lost";
 const ALIVE: &[u8] = b"alive";
 const SAVED: &[u8] = b"saved";
 /// That of a hundred million claims.
@@ -337,7 +357,7 @@ mod tests {
         state.close(&memory).unwrap();
         drop(state);
         let saved = std::fs::read(&*path).unwrap();
-        for at in 0..saved.len() {
+        for at in MARK.len()..saved.len() {
             let mut broken = saved.clone();
             broken[at] ^= 1;
             std::fs::write(&*path, &broken).unwrap();
@@ -349,6 +369,33 @@ mod tests {
             std::fs::write(&*path, &saved[..length]).unwrap();
             assert_eq!(open(&path, 1_001).2, Found::Crashed(UnixTime(1_031)), "{length} bytes");
         }
+    }
+
+    #[test]
+    fn what_is_no_state_file_stays_as_it_is() {
+        let path = path("foreign");
+        let mark: Vec<_> = (0..MARK.len())
+            .map(|at| {
+                let mut broken = HEADER.to_vec();
+                broken[at] ^= 1;
+                broken
+            })
+            .collect();
+        let others = ["SALT=salt\n", "k\n", "\0"].map(|text| text.as_bytes().to_vec());
+        for content in others.into_iter().chain(mark) {
+            std::fs::write(&*path, &content).unwrap();
+            assert!(holds_something_else(&path));
+            let error = StateFile::open(&path, &mut memory(), UnixTime(1_000)).unwrap_err();
+            assert!(error.to_string().contains("something else"), "{error}");
+            assert_eq!(std::fs::read(&*path).unwrap(), content);
+        }
+        for ours in [&b""[..], MARK, HEADER, b"keyscheme replay 2\n", b"key"] {
+            std::fs::write(&*path, ours).unwrap();
+            assert!(!holds_something_else(&path), "{ours:?}");
+            assert_eq!(open(&path, 1_001).2, Found::Crashed(UnixTime(1_031)), "{ours:?}");
+        }
+        assert!(holds_something_else(path.parent().unwrap()));
+        assert!(!holds_something_else(&beside(&path, ".none")));
     }
 
     #[test]

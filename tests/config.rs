@@ -572,6 +572,24 @@ fn files_that_are_not_a_secret_are_refused() {
     }
 }
 
+/// Its secrets would be gone.
+#[test]
+#[cfg(feature = "watch")]
+fn a_state_file_that_is_something_else_is_refused() {
+    let directory = directory("config-state");
+    fs::write(directory.join("secrets.env"), "A=a\n").unwrap();
+    fs::write(directory.join("state"), "keyscheme replay 1\n").unwrap();
+    let with = |state: &str| format!("{}[replay]\nstate = \"{state}\"\n", sound());
+    for state in ["secrets.env", "."] {
+        let error = parse_in(&directory, &with(state)).unwrap_err().to_string();
+        let place = "9:1: replay.state: ";
+        assert!(error.starts_with(place) && error.contains("holds something else"), "{error}");
+    }
+    for state in ["state", "none"] {
+        assert!(parse_in(&directory, &with(state)).is_ok(), "{state}");
+    }
+}
+
 #[test]
 fn a_dotenv_line_that_readers_disagree_on_is_refused() {
     let directory = directory("dotenv");

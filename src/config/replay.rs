@@ -12,6 +12,8 @@ use super::{
 };
 #[cfg(feature = "redis")]
 use crate::replay::{RedisConfig, RedisReplay};
+#[cfg(feature = "watch")]
+use crate::state::{FOREIGN, holds_something_else};
 use crate::{builder::VerifierBuilder, registry::nearest, time::Clock};
 
 /// What is said of the memory, before any secret was fetched.
@@ -45,10 +47,16 @@ impl DescribedReplay {
         fetcher: &mut Fetcher,
         found: &mut Found,
     ) -> OpenReplay {
+        let state = self.state.map(|name| directory.join(name));
+        #[cfg(feature = "watch")]
+        if let Some(path) = state.as_deref().filter(|path| holds_something_else(path)) {
+            let problem = format!("{} {FOREIGN}", path.display());
+            found.wrong("replay.state", problem, "name a file of its own");
+        }
         OpenReplay {
             capacity: self.capacity,
             per_key: self.per_key,
-            state: self.state.map(|name| directory.join(name)),
+            state,
             #[cfg(feature = "redis")]
             redis: match self.redis {
                 None => None,
