@@ -159,10 +159,13 @@ impl Authenticator {
         let Some(memory) = verifier.memory_mut() else {
             return Err(Error::other("only the memory of this process has a state file"));
         };
-        let (state, found) = StateFile::open(path, memory, now)?;
+        let mut fences = Fences::default();
+        let (state, found) = StateFile::open(path, memory, &mut fences, now)?;
         found.report();
+        let now = now.max(memory.clock());
+        fences.raise(&mut verifier.snapshot, now);
         let shared = Shared::new(Arc::new(verifier), origin);
-        Ok(Self::with(Shared { state: Some(state), ..shared }))
+        Ok(Self::with(Shared { state: Some(state), latest: Mutex::new((0, fences)), ..shared }))
     }
 
     fn with(shared: Shared) -> Self {
@@ -191,9 +194,12 @@ impl Authenticator {
     /// Those of writing. The next process then finds what it finds after a crash.
     #[cfg(feature = "watch")]
     pub fn close(&self) -> Result<(), Error> {
+        let latest = self.shared.latest.lock();
+        let (_, fences) = &mut *latest.unwrap_or_else(PoisonError::into_inner);
         let verifier = self.verifier();
+        fences.note(&verifier.snapshot);
         let kept = self.shared.state.as_ref().zip(verifier.memory());
-        kept.map_or(Ok(()), |(state, memory)| state.close(memory))
+        kept.map_or(Ok(()), |(state, memory)| state.close(memory, fences))
     }
 
     /// The verifier of this moment. Use one for a request from start to end.
@@ -211,7 +217,8 @@ impl Authenticator {
     ///
     /// Where a scheme becomes single use, or older credentials are accepted than before, those that
     /// may have been used meanwhile are answered "not now": of the former all that were issued until
-    /// 30 seconds from now.
+    /// 30 seconds from now, of the latter those older than was accepted, if they were issued until 90
+    /// seconds from now.
     pub fn replace(&self, verifier: Verifier) {
         self.put_in_force(verifier, self.next_reading());
     }

@@ -59,9 +59,7 @@ pub(crate) struct Accept {
     pub(crate) max_age: MaxAge,
     pub(crate) once: bool,
     pub(crate) uncovered_body: bool,
-    /// Single-use credentials that were issued until then may have been used before, unknown to the
-    /// store.
-    pub(crate) fence: UnixTime,
+    pub(crate) fence: Fence,
     /// What a client that still sends this should send.
     pub(crate) upgrade: Option<&'static str>,
 }
@@ -70,6 +68,24 @@ impl Accept {
     #[inline]
     pub(crate) fn is_for(&self, client: &ClientName) -> bool {
         self.clients.as_ref().is_none_or(|clients| clients.binary_search(client).is_ok())
+    }
+}
+
+/// The single-use credentials that may have been used under an earlier policy, unknown to the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Fence {
+    /// All that were issued until then.
+    pub(crate) all: UnixTime,
+    /// Those that were issued until then, and are at least this old.
+    pub(crate) old: UnixTime,
+    /// In seconds.
+    pub(crate) age: u64,
+}
+
+impl Fence {
+    #[inline]
+    pub(crate) fn is_around(self, issued_at: UnixTime, now: UnixTime) -> bool {
+        issued_at <= self.all || issued_at <= self.old && issued_at.plus(self.age) <= now
     }
 }
 
@@ -135,7 +151,7 @@ mod tests {
             max_age: DEFAULT_MAX_AGE,
             once: false,
             uncovered_body: false,
-            fence: UnixTime(0),
+            fence: Fence::default(),
             upgrade: None,
         };
         let service = Service {

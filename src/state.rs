@@ -1,9 +1,9 @@
 //! What a replay memory leaves behind for the process after this one.
 //!
 //! ```text
-//! file = "keyscheme replay 1" LF ( alive / saved )
-//! alive = "alive" until[8]             ; while the process runs, written ahead again and again
-//! saved = "saved" memory sha256[32]    ; after it has ended in peace
+//! file = "keyscheme replay 2" LF ( alive / saved ) sha256[32]
+//! alive = "alive" until[8]          ; while the process runs, written ahead again and again
+//! saved = "saved" fences memory     ; after it has ended in peace
 //! ```
 //!
 //! **The argument.** A claim is made only before `until` as it stands in the file. So after a crash no
@@ -23,7 +23,9 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use crate::{policy::MAX_FUTURE, replay::MemoryReplay, source::read_at_most, time::UnixTime};
+use crate::{
+    policy::MAX_FUTURE, replay::MemoryReplay, source::read_at_most, time::UnixTime, verify::Fences,
+};
 
 /// A state file that this process has for itself.
 pub(crate) struct StateFile {
@@ -76,6 +78,7 @@ impl StateFile {
     pub(crate) fn open(
         path: &Path,
         memory: &mut MemoryReplay,
+        fences: &mut Fences,
         now: UnixTime,
     ) -> Result<(Self, Found), Error> {
         let lock = beside(path, ".lock");
@@ -90,7 +93,7 @@ impl StateFile {
             Ok(content) if is_foreign(content.expose()) => {
                 return Err(Error::other(format!("{FOREIGN}: name a file of its own")));
             }
-            Ok(content) => state.found(content.expose(), memory, now),
+            Ok(content) => found(content.expose(), memory, fences, now),
             Err(error) if error.kind() == ErrorKind::NotFound && had_one => Found::unknown(now),
             Err(error) if error.kind() == ErrorKind::NotFound => Found::Nothing,
             Err(error) => return Err(error),
@@ -102,26 +105,6 @@ impl StateFile {
         Ok((state, found))
     }
 
-    fn found(&self, content: &[u8], memory: &mut MemoryReplay, now: UnixTime) -> Found {
-        let unknown = Found::unknown(now);
-        let Some(state) = content.strip_prefix(HEADER) else { return unknown };
-        if let Some(until) = state.strip_prefix(ALIVE).and_then(|until| until.try_into().ok()) {
-            let until = UnixTime(u64::from_be_bytes(until));
-            let written = until.minus(LEASE);
-            // It cannot have gone on for longer than until now, unless the clock was set back.
-            let end = if now < written { until } else { until.min(now) };
-            memory.advance(written);
-            return Found::Crashed(end.plus(MAX_FUTURE));
-        }
-        let Some((saved, digest)) = state.split_last_chunk::<32>() else { return unknown };
-        let is_whole = <[u8; 32]>::from(Sha256::digest(saved)) == *digest;
-        let saved = saved.strip_prefix(SAVED).filter(|_| is_whole);
-        match saved.map(|saved| memory.restore(saved)) {
-            Some(true) => Found::Memory,
-            _ => unknown,
-        }
-    }
-
     /// Says that this process is alive, and lets `memory` remember a little longer. To be called again
     /// and again, a few seconds before the time is over. Nothing, once it is closed.
     pub(crate) fn keep(&self, memory: &MemoryReplay, now: UnixTime) -> Result<(), Error> {
@@ -130,24 +113,24 @@ impl StateFile {
             return Ok(());
         }
         let until = memory.clock().max(now).plus(LEASE);
-        self.write(&[HEADER, ALIVE, &until.0.to_be_bytes()])?;
+        self.write(&[ALIVE, &until.0.to_be_bytes()].concat())?;
         memory.keep_until(until);
         Ok(())
     }
 
     /// Lets `memory` remember nothing more, and writes what it knows.
-    pub(crate) fn close(&self, memory: &MemoryReplay) -> Result<(), Error> {
+    pub(crate) fn close(&self, memory: &MemoryReplay, fences: &Fences) -> Result<(), Error> {
         let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
         *closed = true;
         memory.keep_until(UnixTime(0));
         let mut saved = SAVED.to_vec();
+        fences.save(&mut saved);
         memory.save(&mut saved);
-        let digest = Sha256::digest(&saved);
-        self.write(&[HEADER, &saved, &digest])
+        self.write(&saved)
     }
 
     /// As a whole or not at all, also where the power fails.
-    fn write(&self, parts: &[&[u8]]) -> Result<(), Error> {
+    fn write(&self, state: &[u8]) -> Result<(), Error> {
         let new = beside(&self.path, ".new");
         // What a crash has left there may be open to others.
         match remove_file(&new) {
@@ -155,13 +138,37 @@ impl StateFile {
             _ => {}
         }
         let mut file = private(OpenOptions::new().create_new(true)).open(&new)?;
-        for part in parts {
+        for part in [HEADER, state, &Sha256::digest(state)] {
             file.write_all(part)?;
         }
         file.sync_all()?;
         rename(&new, &self.path)?;
         let directory = self.path.parent().filter(|path| !path.as_os_str().is_empty());
         File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+    }
+}
+
+/// What a state file says, and gives to `memory` and `fences`.
+fn found(content: &[u8], memory: &mut MemoryReplay, fences: &mut Fences, now: UnixTime) -> Found {
+    let unknown = Found::unknown(now);
+    let whole = content.strip_prefix(HEADER).and_then(|state| state.split_last_chunk::<32>());
+    let Some((state, digest)) = whole else { return unknown };
+    if <[u8; 32]>::from(Sha256::digest(state)) != *digest {
+        return unknown;
+    }
+    if let Some(until) = state.strip_prefix(ALIVE).and_then(|until| until.try_into().ok()) {
+        let until = UnixTime(u64::from_be_bytes(until));
+        memory.advance(until.minus(LEASE));
+        // Also where it is later than now: the clock may have been set back a little.
+        return Found::Crashed(until.plus(MAX_FUTURE));
+    }
+    let saved = state.strip_prefix(SAVED).and_then(Fences::restore);
+    match saved {
+        Some((saved, rest)) if memory.restore(rest) => {
+            *fences = saved;
+            Found::Memory
+        }
+        _ => unknown,
     }
 }
 
@@ -200,7 +207,7 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 /// that time.
 pub(crate) const LEASE: u64 = 20;
 const MARK: &[u8] = b"keyscheme replay ";
-const HEADER: &[u8] = b"keyscheme replay 1\n";
+const HEADER: &[u8] = b"keyscheme replay 2\n";
 /// What to say of a place where something else is.
 pub(crate) const FOREIGN: &str = "holds something else, which would be lost";
 const ALIVE: &[u8] = b"alive";
@@ -247,7 +254,8 @@ mod tests {
 
     fn open(path: &Path, now: u64) -> (MemoryReplay, StateFile, Found) {
         let mut memory = memory();
-        let (state, found) = StateFile::open(path, &mut memory, UnixTime(now)).unwrap();
+        let (state, found) =
+            StateFile::open(path, &mut memory, &mut Fences::default(), UnixTime(now)).unwrap();
         (memory, state, found)
     }
 
@@ -267,7 +275,7 @@ mod tests {
         for nonce in 0..50 {
             assert_eq!(claim(&memory, nonce, 1_000, 1_000), Some(Claim::First));
         }
-        state.close(&memory).unwrap();
+        state.close(&memory, &Fences::default()).unwrap();
         // Nothing that would not be known later.
         assert_eq!(claim(&memory, 99, 1_000, 1_000), None);
         drop(state);
@@ -284,7 +292,7 @@ mod tests {
         let path = path("late");
         let (memory, state, _) = open(&path, 1_000);
         assert_eq!(claim(&memory, 1, 1_000, 1_000), Some(Claim::First));
-        state.close(&memory).unwrap();
+        state.close(&memory, &Fences::default()).unwrap();
         state.keep(&memory, UnixTime(1_001)).unwrap();
         assert_eq!(claim(&memory, 2, 1_001, 1_001), None);
         drop(state);
@@ -298,7 +306,7 @@ mod tests {
         let path = path("private");
         std::fs::write(beside(&path, ".new"), "left by a crash").unwrap();
         let (memory, state, _) = open(&path, 1_000);
-        state.close(&memory).unwrap();
+        state.close(&memory, &Fences::default()).unwrap();
         for ending in ["", ".lock"] {
             let mode = std::fs::metadata(beside(&path, ending)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{ending}");
@@ -316,12 +324,12 @@ mod tests {
         assert_eq!(claim(&memory, 2, 1_020, 1_020), Some(Claim::First));
         drop((memory, state));
         let (memory, state, found) = open(&path, 1_025);
-        assert_eq!(found, Found::Crashed(UnixTime(1_055)));
+        assert_eq!(found, Found::Crashed(UnixTime(1_070)));
         assert_eq!(claim(&memory, 1, 1_019, 1_025), Some(Claim::Forgotten));
-        assert_eq!(claim(&memory, 3, 1_055, 1_026), Some(Claim::Forgotten));
-        assert_eq!(claim(&memory, 3, 1_056, 1_026), Some(Claim::First));
+        assert_eq!(claim(&memory, 3, 1_070, 1_041), Some(Claim::Forgotten));
+        assert_eq!(claim(&memory, 3, 1_071, 1_041), Some(Claim::First));
         // The fence outlives a peaceful end.
-        state.close(&memory).unwrap();
+        state.close(&memory, &Fences::default()).unwrap();
         drop(state);
         let (memory, _state, found) = open(&path, 1_030);
         assert_eq!(found, Found::Memory);
@@ -354,9 +362,16 @@ mod tests {
         let path = path("broken");
         let (memory, state, _) = open(&path, 1_000);
         assert_eq!(claim(&memory, 1, 1_000, 1_000), Some(Claim::First));
-        state.close(&memory).unwrap();
+        let alive = std::fs::read(&*path).unwrap();
+        state.close(&memory, &Fences::default()).unwrap();
         drop(state);
         let saved = std::fs::read(&*path).unwrap();
+        for at in MARK.len()..alive.len() {
+            let mut broken = alive.clone();
+            broken[at] ^= 1;
+            std::fs::write(&*path, &broken).unwrap();
+            assert_eq!(open(&path, 1_001).2, Found::Crashed(UnixTime(1_031)), "byte {at}");
+        }
         for at in MARK.len()..saved.len() {
             let mut broken = saved.clone();
             broken[at] ^= 1;
@@ -385,7 +400,9 @@ mod tests {
         for content in others.into_iter().chain(mark) {
             std::fs::write(&*path, &content).unwrap();
             assert!(holds_something_else(&path));
-            let error = StateFile::open(&path, &mut memory(), UnixTime(1_000)).unwrap_err();
+            let error =
+                StateFile::open(&path, &mut memory(), &mut Fences::default(), UnixTime(1_000))
+                    .unwrap_err();
             assert!(error.to_string().contains("something else"), "{error}");
             assert_eq!(std::fs::read(&*path).unwrap(), content);
         }
@@ -404,7 +421,7 @@ mod tests {
         let (memory, state, found) = open(&path, 1_000);
         assert_eq!(found, Found::Nothing);
         assert_eq!(claim(&memory, 1, 1_000, 1_000), Some(Claim::First));
-        state.close(&memory).unwrap();
+        state.close(&memory, &Fences::default()).unwrap();
         drop(state);
         std::fs::remove_file(&*path).unwrap();
         let (memory, _state, found) = open(&path, 1_001);
@@ -416,7 +433,8 @@ mod tests {
     fn one_process_has_it_for_itself() {
         let path = path("lock");
         let (_, _state, _) = open(&path, 1_000);
-        let error = StateFile::open(&path, &mut memory(), UnixTime(1_000)).unwrap_err();
+        let error = StateFile::open(&path, &mut memory(), &mut Fences::default(), UnixTime(1_000))
+            .unwrap_err();
         assert!(error.to_string().contains("another process"), "{error}");
     }
 }

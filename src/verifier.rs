@@ -75,7 +75,8 @@ impl Verifier {
     /// This verifier in the place of `previous`: with its memory of what was used, and with fences
     /// around what a change of policy has made uncertain.
     pub(crate) fn in_place_of(mut self, previous: &Self, fences: &mut Fences) -> Self {
-        fences.raise(&previous.snapshot, &mut self.snapshot, previous.clock.now());
+        fences.note(&previous.snapshot);
+        fences.raise(&mut self.snapshot, previous.clock.now());
         self.replay = Arc::clone(&previous.replay);
         self.quotas = Arc::clone(&previous.quotas);
         self
@@ -143,7 +144,7 @@ impl<'v> Guard<'v> {
             Ok(Checked::Verified(verified)) => return Begun::Settled(Ok(verified)),
             Err(rejected) => return Begun::Settled(Err(rejected.into())),
         };
-        if unclaimed.is_fenced() {
+        if unclaimed.is_fenced(now) {
             let answer = Ok(Claim::Forgotten);
             return Begun::Settled(settle(unclaimed, answer, clock.as_ref()));
         }

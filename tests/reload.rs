@@ -1,5 +1,9 @@
 //! Keys and policy that change while requests run.
 
+#[cfg(feature = "watch")]
+#[path = "support/directory.rs"]
+mod directory;
+
 use std::sync::Arc;
 
 use keyscheme::{
@@ -120,6 +124,25 @@ fn a_greater_max_age_fences_what_its_store_may_have_dropped() {
     assert_eq!(world.says(&used), "unavailable");
 }
 
+/// What was used just before is known for a while, and not for as long as it is fresh now.
+#[test]
+fn a_greater_max_age_fences_what_its_store_will_drop() {
+    for raises in [&[1_000][..], &[50, 1_000], &[50, 400, 1_000], &[1_000, 10, 1_000]] {
+        let world = World::new(once(5));
+        let used: Vec<_> = [0, 5, 30].map(|at| world.issued_at(at)).into();
+        used.iter().for_each(|used| assert_eq!(world.says(used), "accepted"));
+        raises.iter().for_each(|max_age| world.replace(once(*max_age)));
+        for now in 0..=1_030 {
+            world.clock.set(UnixTime(NOW.saturating_add_signed(now)));
+            for used in &used {
+                assert_ne!(world.says(used), "accepted", "at {now}, {raises:?}");
+            }
+            // Whoever sends at once notices nothing.
+            assert_eq!(world.says(&world.issued_at(now)), "accepted", "at {now}");
+        }
+    }
+}
+
 #[test]
 fn a_scheme_that_was_away_is_fenced_as_if_it_had_stayed() {
     let world = World::new(many(300));
@@ -145,4 +168,119 @@ fn a_handle_judges_by_what_is_new_and_a_verifier_by_what_it_had() {
         rules.accepted().any(|accepted| accepted.is_once())
     };
     assert!(once(&before) && !once(&clone.verifier()));
+}
+
+/// A process that ends in peace and another after it, with a state file.
+#[cfg(feature = "watch")]
+mod restart {
+    use std::fs;
+
+    use keyscheme::Loader;
+
+    use super::*;
+
+    struct Place {
+        directory: directory::Temporary,
+        clock: Arc<ManualClock>,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            let place = Self {
+                directory: directory::Temporary::new("restart"),
+                clock: Arc::new(ManualClock::new(UnixTime(NOW))),
+            };
+            place.put("cipher", &"01".repeat(32));
+            place.put("api", "key");
+            place
+        }
+
+        fn put(&self, name: &str, content: &str) {
+            fs::write(self.directory.0.join(name), content).unwrap();
+        }
+
+        /// What the configuration says of `gcm1`.
+        fn says(&self, entry: &str) {
+            self.put(
+                "keyscheme.toml",
+                &format!(
+                    "[service.stt]\nissue = \"gcm1\"\naccept = [{{ scheme = \"gcm1\", {entry} }}]\n\
+                     [[client.main.key]]\nid = \"k1\"\nscheme = \"gcm1\"\n\
+                     cipher-key = {{ file = \"cipher\", encoding = \"hex\" }}\n\
+                     api-key = {{ file = \"api\", encoding = \"utf8\" }}\n\
+                     [replay]\nstate = \"state\"\n"
+                ),
+            );
+        }
+
+        fn start(&self) -> World {
+            let loader = Loader::new().clock(Arc::<ManualClock>::clone(&self.clock));
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let config = runtime.block_on(loader.load(self.directory.0.join("keyscheme.toml")));
+            World { clock: Arc::clone(&self.clock), auth: config.unwrap().try_into().unwrap() }
+        }
+
+        fn reload(&self, world: &World) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(world.auth.reload()).unwrap();
+        }
+    }
+
+    const AGED: &str = "max-age = \"5s\", once = true";
+    const OLDER: &str = "max-age = \"300s\", once = true";
+    const MANY: &str = "max-age = \"300s\"";
+
+    #[test]
+    fn a_greater_max_age_after_it_fences_as_a_reload_does() {
+        let place = Place::new();
+        place.says(AGED);
+        let world = place.start();
+        let used = world.issued_at(0);
+        assert_eq!(world.says(&used), "accepted");
+        world.auth.close().unwrap();
+        drop(world);
+        place.says(OLDER);
+        for now in [1, 6, 95, 96, 110, 299] {
+            place.clock.set(UnixTime(NOW + now));
+            let world = place.start();
+            assert_ne!(world.says(&used), "accepted", "at {now}");
+            let fresh = world.issued_at(i64::try_from(now).unwrap());
+            assert_eq!((world.says(&fresh), world.says(&fresh)), ("accepted", "replayed"));
+            world.auth.close().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_scheme_that_is_single_use_after_it_is_fenced() {
+        let place = Place::new();
+        place.says(MANY);
+        let world = place.start();
+        let used = world.issued_at(0);
+        assert_eq!(world.says(&used), "accepted");
+        world.auth.close().unwrap();
+        drop(world);
+        place.says(OLDER);
+        assert_eq!(place.start().says(&used), "unavailable");
+    }
+
+    #[test]
+    fn a_fence_outlives_it() {
+        let place = Place::new();
+        place.says(MANY);
+        let world = place.start();
+        let used = world.issued_at(0);
+        assert_eq!(world.says(&used), "accepted");
+        place.says(OLDER);
+        place.reload(&world);
+        assert_eq!(world.says(&used), "unavailable");
+        world.auth.close().unwrap();
+        drop(world);
+        place.clock.set(UnixTime(NOW + 31));
+        for restart in 1..3 {
+            let world = place.start();
+            assert_eq!(world.says(&used), "unavailable", "{restart}");
+            assert_eq!(world.says(&world.issued_at(31)), "accepted", "{restart}");
+            world.auth.close().unwrap();
+        }
+    }
 }

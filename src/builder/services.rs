@@ -6,10 +6,9 @@ use super::{AcceptConfig, KeyConfig, ServiceConfig};
 use crate::{
     error::{Mistake, path_part},
     id::{ClientName, ServiceName},
-    policy::{Accept, DEFAULT_MAX_AGE, MAX_MAX_AGE, MaxAge, Service},
+    policy::{Accept, DEFAULT_MAX_AGE, Fence, MAX_MAX_AGE, MaxAge, Service},
     registry::{Registry, nearest, unknown_scheme},
     scheme::{Facts, SingleUse},
-    time::UnixTime,
 };
 
 /// The services, as far as they are sound.
@@ -93,7 +92,7 @@ fn accept(
             max_age: entry.max_age.unwrap_or(DEFAULT_MAX_AGE),
             once: entry.once,
             uncovered_body: entry.danger_uncovered_body,
-            fence: UnixTime(0),
+            fence: Fence::default(),
             upgrade: weaker.map(|wanted| wanted.id),
         });
         if twice.is_some() {

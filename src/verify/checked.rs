@@ -4,7 +4,7 @@ use super::verified::Verified;
 use crate::{
     error::{BackendError, Failure, Reject},
     id::{ClientName, KeyId},
-    policy::MaxAge,
+    policy::{Fence, MaxAge},
     replay::{Claim, ReplayClaim},
     scheme::Nonce,
     time::UnixTime,
@@ -29,7 +29,7 @@ pub struct Unclaimed {
     pub(super) nonce: Nonce,
     pub(super) max_age: MaxAge,
     pub(super) expires_at: UnixTime,
-    pub(super) fence: UnixTime,
+    pub(super) fence: Fence,
 }
 
 impl Unclaimed {
@@ -40,8 +40,8 @@ impl Unclaimed {
 
     /// Whether it may have been used before under an earlier policy, unknown to the store: then
     /// nothing that the store answers accepts it.
-    pub(crate) fn is_fenced(&self) -> bool {
-        self.verified.issued_at.unwrap_or_default() <= self.fence
+    pub(crate) fn is_fenced(&self, now: UnixTime) -> bool {
+        self.fence.is_around(self.verified.issued_at.unwrap_or_default(), now)
     }
 
     /// What to ask a store.
@@ -69,7 +69,7 @@ impl Unclaimed {
         now: UnixTime,
     ) -> Result<Verified, Failure> {
         match answer? {
-            Claim::First if !self.is_fenced() => {
+            Claim::First if !self.is_fenced(now) => {
                 self.max_age.judge(self.verified.issued_at.unwrap_or_default(), now)?;
                 if now >= self.expires_at {
                     return Err(Reject::Stale.into());

@@ -13,6 +13,8 @@ pub fn directory(name: &str) -> PathBuf {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let name = format!("{name}-{}-{number}", process::id());
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // Process ids come again, and another run may have left something.
+    let _ = fs::remove_dir_all(&path);
     fs::create_dir_all(&path).unwrap();
     path
 }
