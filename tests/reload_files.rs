@@ -249,6 +249,76 @@ fn a_watch_puts_a_change_in_force_within_a_second_until_it_is_dropped() {
     assert_eq!(world.says("c"), "c");
 }
 
+/// The configuration may come first, and the secret of its new key later.
+#[test]
+fn a_secret_file_that_comes_later_is_seen_within_a_second() {
+    let world = World::new("later", &["a"]);
+    let _entered = world.runtime.enter();
+    let _watch = world.auth.watch();
+    put(&world.file, &configuration(&["a", "d"]));
+    let failed = Instant::now();
+    while world.auth.health().failure.is_none() {
+        assert!(failed.elapsed() < Duration::from_secs(5));
+        thread::sleep(Duration::from_millis(10));
+    }
+    thread::sleep(Duration::from_millis(1_200));
+    let come = Instant::now();
+    put(&world.file.with_file_name("d"), &secret("d"));
+    while world.says("d") != "d" {
+        assert!(come.elapsed() < Duration::from_secs(1), "{:?}", world.auth.health());
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Gives every secret, and waits before that for as long as it is told to.
+#[derive(Debug, Default)]
+struct Hanging {
+    hangs: AtomicBool,
+    asked: AtomicU64,
+}
+
+#[async_trait::async_trait]
+impl SecretSource for Hanging {
+    async fn fetch(&self, named: &SecretRef) -> Result<Fetched, BackendError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        while self.hangs.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(Secret::from(secret(&named.name)).into())
+    }
+}
+
+/// One that began before, and ends after another, does not count as what is in force.
+#[test]
+fn a_reading_that_ends_late_hides_nothing() {
+    let file = directory("late").join("keyscheme.toml");
+    let hanging = "secret = { hanging = \"a\", encoding = \"utf8\" }";
+    let before =
+        configuration(&["a"]).replace("secret = { file = \"a\", encoding = \"utf8\" }", hanging);
+    put(&file, &before);
+    fs::write(file.with_file_name("b"), secret("b")).unwrap();
+    let source = Arc::new(Hanging::default());
+    let loader = Loader::new().source("hanging", Arc::clone(&source) as Arc<dyn SecretSource>);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let auth: Authenticator = runtime.block_on(loader.load(&file)).unwrap().try_into().unwrap();
+    let asked = source.asked.load(Ordering::SeqCst);
+    source.hangs.store(true, Ordering::SeqCst);
+    let late = auth.clone();
+    let late = runtime.spawn(async move { late.reload().await });
+    while source.asked.load(Ordering::SeqCst) == asked {
+        thread::sleep(Duration::from_millis(5));
+    }
+    put(&file, &configuration(&["b"]));
+    assert_eq!(runtime.block_on(auth.reload()).unwrap(), Reload::Changed);
+    assert_eq!(says(&auth, "b", &secret("b")), "b");
+    put(&file, &before);
+    source.hangs.store(false, Ordering::SeqCst);
+    runtime.block_on(late).unwrap().unwrap();
+    runtime.block_on(auth.reload()).unwrap();
+    assert_eq!(says(&auth, "a", &secret("a")), "a");
+    assert_eq!(says(&auth, "b", &secret("b")), "unknown-key");
+}
+
 /// Where secrets are that no file tells of; it counts how often it is asked.
 #[derive(Debug, Default)]
 struct Counting(AtomicU64);
@@ -334,6 +404,27 @@ fn what_takes_a_restart_is_said() {
     put(&world.file, &configuration(&["a"]));
     assert_eq!(world.reload(), Ok(Reload::Changed));
     assert_eq!(waiting(), Vec::<&str>::new());
+}
+
+/// What a secret of theirs is, too.
+#[test]
+fn a_token_that_takes_a_restart_is_said() {
+    let directory = directory("token");
+    let file = directory.join("keyscheme.toml");
+    fs::write(directory.join("a"), secret("a")).unwrap();
+    fs::write(directory.join("token"), "the-token-that-was-first").unwrap();
+    put(&file, &(configuration(&["a"]) + "[serve]\nproxy-token = { file = \"token\" }\n"));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let auth = runtime.block_on(Authenticator::from_file(&file)).unwrap();
+    for (token, waits) in [
+        ("the-token-that-was-first", &[][..]),
+        ("the-token-that-comes-now", &["serve"]),
+        ("the-token-that-was-first", &[]),
+    ] {
+        put(&directory.join("token"), token);
+        runtime.block_on(auth.reload()).unwrap();
+        assert_eq!(auth.health().waiting, waits, "{token}");
+    }
 }
 
 /// While requests run, a thousand reloads, each from another state of the disk.

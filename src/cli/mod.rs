@@ -80,7 +80,7 @@ pub(crate) fn run() -> ExitCode {
     };
     let runtime = tokio::runtime::Runtime::new();
     let outcome = runtime.map_err(Unusable::from).and_then(|runtime| {
-        runtime.block_on(async {
+        let outcome = runtime.block_on(async {
             match arguments.command {
                 Command::Check(check) => check.run().await,
                 Command::Demo(demo) => demo.run().await,
@@ -91,7 +91,10 @@ pub(crate) fn run() -> ExitCode {
                 Command::Serve(serve) => serve.run().await,
                 Command::Verify(verify) => verify.run().await,
             }
-        })
+        });
+        // Where reading a file hangs, nobody waits for it.
+        runtime.shutdown_background();
+        outcome
     });
     let status = outcome.unwrap_or_else(|Unusable(why)| {
         if !why.is_empty() {

@@ -33,7 +33,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<(String, Secret)>, Fault> {
     parse(text)
 }
 
-const LONGEST: usize = 64 << 20;
+pub(super) const LONGEST: usize = 64 << 20;
 
 /// The only white space that all take for such.
 const BLANK: [char; 2] = [' ', '\t'];

@@ -4,9 +4,12 @@ use std::fmt::Write;
 
 use toml::de::{DeTable, DeValue};
 
+use super::hash::Hash;
+use crate::secret::Secret;
+
 /// What stands in [`TABLES`], in a notation of its own: where, and how it is laid out, does not show.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fixed([String; TABLES.len()]);
+pub(super) struct Fixed([Hash; TABLES.len()]);
 
 impl Fixed {
     pub(super) fn of(root: &DeTable<'_>) -> Self {
@@ -15,8 +18,18 @@ impl Fixed {
             if let Some(value) = root.get(name) {
                 write(value.get_ref(), &mut out);
             }
-            out
+            Hash::of([out.as_bytes()])
         }))
+    }
+
+    /// With the secret that a table names.
+    pub(super) fn with(mut self, table: &str, secret: Option<&Secret>) -> Self {
+        for (name, hash) in TABLES.iter().zip(&mut self.0) {
+            if let Some(secret) = secret.filter(|_| *name == table) {
+                *hash = hash.and(secret.expose());
+            }
+        }
+        self
     }
 
     /// The names of the tables that say something else there.

@@ -1,17 +1,18 @@
 //! From a file to a configuration.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use sha2::{Digest, Sha256};
 use toml::de::DeTable;
 
 use super::{
     fetch::Fetcher,
     fixed::Fixed,
+    hash::Hash,
     lines::Lines,
     loaded::Config,
     loader::Loader,
@@ -22,6 +23,7 @@ use super::{
 use crate::{
     builder::{KeyConfig, ServiceConfig, VerifierBuilder},
     error::{ConfigError, Mistake},
+    secret::Secret,
     source::{CredentialSource, EnvSource, FileSource, SecretSource, read_at_most},
     verifier::Verifier,
 };
@@ -44,20 +46,28 @@ impl Loader {
     ///
     /// [`ConfigError`] with every mistake, each at its line and column.
     pub async fn load(self, path: impl AsRef<Path>) -> Result<Config, ConfigError> {
-        let path = path.as_ref();
-        let cannot = |problem: fmt::Arguments<'_>| {
-            let remedy = "name a readable configuration file";
-            ConfigError::one(Mistake::new(path.display().to_string(), problem.to_string(), remedy))
+        self.look(path.as_ref()).await.1
+    }
+
+    /// Every file that has a part in it, as far as that is known, and what came of it.
+    pub(super) async fn look(
+        self,
+        path: &Path,
+    ) -> (BTreeSet<PathBuf>, Result<Config, ConfigError>) {
+        let mut files = BTreeSet::from([path.to_owned()]);
+        let text = match read_text(path) {
+            Ok(text) => text,
+            Err(error) => return (files, Err(error)),
         };
-        let content = read_at_most(path, LONGEST);
-        let content = content.map_err(|error| cannot(format_args!("{error}")))?;
-        let text = std::str::from_utf8(content.expose());
-        let text = text.map_err(|_| cannot(format_args!("is not UTF-8")))?;
-        let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        let mut config = self.clone().parse(text, directory).await?;
-        config.files.insert(path.to_owned());
-        config.origin = Some((self, path.to_owned()));
-        Ok(config)
+        let directory = path.parent().unwrap_or(Path::new(""));
+        let (more, config) = self.clone().read(&text, directory).await;
+        files.extend(more);
+        let config = config.map(|config| Config {
+            files: files.clone(),
+            origin: Some((self, path.to_owned())),
+            ..config
+        });
+        (files, config)
     }
 
     /// Reads a text. Relative names of files in it are below `directory`.
@@ -66,15 +76,25 @@ impl Loader {
     ///
     /// [`ConfigError`] with every mistake, each at its line and column.
     pub async fn parse(self, text: &str, directory: PathBuf) -> Result<Config, ConfigError> {
+        self.read(text, &directory).await.1
+    }
+
+    /// The files that it names, and what came of it.
+    async fn read(
+        self,
+        text: &str,
+        directory: &Path,
+    ) -> (BTreeSet<PathBuf>, Result<Config, ConfigError>) {
         let mut found = Found::default();
         let lines = Lines::of(text);
         let (table, errors) = DeTable::parse_recoverable(text);
         found.mistakes.extend(errors.iter().map(|error| syntax(error, &lines)));
         let sources = self.known_sources();
         let description = read(table.get_ref(), &self.registry, &sources, &mut found);
+        let files = description.files(directory);
         let fixed = Fixed::of(table.get_ref());
-        let config = self.build(text, fixed, description, &directory, &mut found).await;
-        ConfigError::unless(placed(found, &lines), config)
+        let config = self.build(text, fixed, description, directory, &mut found).await;
+        (files, ConfigError::unless(placed(found, &lines), config))
     }
 
     /// What the description of a text comes to; `None` where it makes no verifier.
@@ -87,7 +107,7 @@ impl Loader {
         found: &mut Found,
     ) -> Option<Config> {
         let Self { registry, sources, clock, replay: store } = self;
-        let (files, has_others) = (description.files(directory), description.has_others());
+        let has_others = description.has_others();
         let named = description.named_sources();
         let Description { services, keys: described, replay, dotenv, managers, serve, reload } =
             description;
@@ -106,13 +126,17 @@ impl Loader {
         let mut builder = memory.give_to(builder);
         #[cfg(feature = "redis")]
         let redis = memory.redis.filter(|_| store.is_none()).map(|(config, _)| config);
+        #[cfg(feature = "redis")]
+        let password = redis.as_ref().and_then(|redis| redis.password.as_ref());
+        #[cfg(not(feature = "redis"))]
+        let password = None;
         if let Some(store) = store {
             builder = builder.replay_store(store);
         }
         Some(Config {
             verifier: verifier(builder, services, &keys, found)?,
-            digest: digest_of(text, &keys),
-            fixed,
+            hash: hash_of(text, &keys),
+            fixed: fixed.with("serve", serve.proxy_token()).with("replay", password),
             keys,
             registry,
             #[cfg(feature = "redis")]
@@ -121,7 +145,7 @@ impl Loader {
             reload,
             clock,
             replay_state: memory.state,
-            files,
+            files: BTreeSet::new(),
             has_others,
             origin: None,
         })
@@ -177,15 +201,22 @@ fn verifier(
     builder.build().map_err(|error| found.add(error)).ok()
 }
 
-/// A hash of everything that a verifier is made of. It is as good as the secrets for who wants to try
-/// some, and stays in memory.
-fn digest_of(text: &str, keys: &[(String, KeyConfig)]) -> [u8; 32] {
-    let mut hash = Sha256::new_with_prefix(text);
-    for secret in keys.iter().flat_map(|(_, key)| key.material.secrets()) {
-        hash.update((secret.expose().len() as u64).to_be_bytes());
-        hash.update(secret.expose());
-    }
-    hash.finalize().into()
+/// Of everything that a verifier is made of.
+fn hash_of(text: &str, keys: &[(String, KeyConfig)]) -> Hash {
+    let secrets = keys.iter().flat_map(|(_, key)| key.material.secrets());
+    Hash::of([text.as_bytes()].into_iter().chain(secrets.map(Secret::expose)))
+}
+
+/// The text of a configuration file.
+fn read_text(path: &Path) -> Result<String, ConfigError> {
+    let cannot = |problem: fmt::Arguments<'_>| {
+        let remedy = "name a readable configuration file";
+        ConfigError::one(Mistake::new(path.display().to_string(), problem.to_string(), remedy))
+    };
+    let content = read_at_most(path, LONGEST);
+    let content = content.map_err(|error| cannot(format_args!("{error}")))?;
+    let text = std::str::from_utf8(content.expose());
+    text.map(str::to_owned).map_err(|_| cannot(format_args!("is not UTF-8")))
 }
 
 /// No configuration is nearly as long: that of a million keys is 200 MB.

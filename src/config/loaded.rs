@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{fixed::Fixed, loader::Loader, serve::ServeConfig};
+use super::{fixed::Fixed, hash::Hash, loader::Loader, serve::ServeConfig};
 #[cfg(feature = "redis")]
 use crate::replay::RedisConfig;
 use crate::{
@@ -38,7 +38,7 @@ pub struct Config {
     /// Whether it names secrets that are in no file, and so must be fetched to be known.
     pub(super) has_others: bool,
     /// Of everything that a verifier is made of.
-    pub(super) digest: [u8; 32],
+    pub(super) hash: Hash,
     pub(super) fixed: Fixed,
     /// The file that it was read from, and how, to read it again.
     pub(super) origin: Option<(Loader, PathBuf)>,

@@ -11,6 +11,7 @@ mod client;
 mod dotenv;
 mod fetch;
 mod fixed;
+mod hash;
 mod lines;
 mod listen;
 mod load;

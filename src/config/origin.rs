@@ -6,10 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use async_trait::async_trait;
-use sha2::{Digest, Sha256};
-
-use super::{fixed::Fixed, load::LONGEST, loaded::Config, loader::Loader};
+use super::{dotenv, fixed::Fixed, hash::Hash, load::LONGEST, loaded::Config, loader::Loader};
 #[cfg(feature = "watch")]
 use crate::error::Mistake;
 use crate::{
@@ -18,6 +15,7 @@ use crate::{
     source::read_at_most,
     verifier::Verifier,
 };
+use async_trait::async_trait;
 
 impl Verifier {
     /// Reads a configuration file. See [`Config`] for more.
@@ -75,15 +73,17 @@ struct FileOrigin {
 /// What was found when it was read last.
 #[derive(Clone, Debug)]
 struct Seen {
+    /// How many readings have ended.
+    ended: u64,
     /// Every file that had a part in it.
     files: BTreeSet<PathBuf>,
     /// Of the contents of the files, taken before they were read; `None` where it was not known
     /// before which they were.
-    contents: Option<[u8; 32]>,
+    contents: Option<Hash>,
     /// Whether it takes more than the files to know that nothing has changed.
     has_others: bool,
-    /// Of what came of it, when something did.
-    result: [u8; 32],
+    /// Of what came of it, when something did; `None` where it is not known whether that is in force.
+    result: Option<Hash>,
     /// The tables of it that the process does not keep to.
     waiting: Vec<&'static str>,
     /// Why nothing came of it.
@@ -94,12 +94,23 @@ impl FileOrigin {
     /// Where `config` came from, if it was a file.
     fn of(config: &Config) -> Option<Self> {
         let (loader, path) = config.origin.clone()?;
-        let Config { files, has_others, digest: result, .. } = config;
-        let (files, has_others, result) = (files.clone(), *has_others, *result);
+        let Config { files, has_others, hash, .. } = config;
+        let (files, has_others, result) = (files.clone(), *has_others, Some(*hash));
         let (contents, waiting, failure) = (None, Vec::new(), None);
-        let seen = Seen { files, contents, has_others, result, waiting, failure };
+        let seen = Seen { ended: 0, files, contents, has_others, result, waiting, failure };
         let (reload, fixed) = (config.reload, config.fixed.clone());
         Some(Self { loader, path, reload, fixed, seen: Mutex::new(seen) })
+    }
+
+    /// Of what files hold, those included that cannot be read.
+    fn hash_of(&self, files: &BTreeSet<PathBuf>) -> Hash {
+        files.iter().fold(Hash::of([]), |hash, path| {
+            let longest = if *path == self.path { LONGEST } else { dotenv::LONGEST };
+            match read_at_most(path, longest) {
+                Ok(content) => hash.and(b"file").and(content.expose()),
+                Err(_) => hash.and(b"none"),
+            }
+        })
     }
 }
 
@@ -107,32 +118,36 @@ impl FileOrigin {
 impl Origin for FileOrigin {
     async fn read(&self, all: bool) -> Result<Option<Verifier>, ConfigError> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let contents = hash_of(&seen.files);
+        let contents = self.hash_of(&seen.files);
         if Some(contents) == seen.contents && !(all && seen.has_others) {
             return seen.failure.map_or(Ok(None), Err);
         }
-        let loaded = self.loader.clone().load(&self.path).await;
-        seen.contents = Some(contents);
+        let (files, loaded) = self.loader.clone().look(&self.path).await;
+        // What stands in new ones is read once more, when that can be told.
+        seen.contents = files.is_subset(&seen.files).then_some(contents);
         let outcome = match loaded {
             Ok(config) => {
-                let changed = seen.result != config.digest;
-                if seen.files != config.files {
-                    // What stands in the new ones is read once more, when that can be told.
-                    seen.contents = None;
-                }
-                seen.files.clone_from(&config.files);
-                (seen.has_others, seen.result) = (config.has_others, config.digest);
+                let changed = seen.result != Some(config.hash);
+                seen.files = files;
+                (seen.has_others, seen.result) = (config.has_others, Some(config.hash));
                 seen.waiting = config.fixed.other_than(&self.fixed);
                 seen.failure = None;
                 Ok(changed.then(|| config.into_verifier()))
             }
             Err(error) => {
+                seen.files.extend(files);
                 seen.has_others = true;
                 seen.failure = Some(error.clone());
                 Err(error)
             }
         };
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+        let mut last = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.ended != seen.ended {
+            // Another reading has ended meanwhile, and either may be in force: the next tells.
+            (seen.contents, seen.result) = (None, None);
+        }
+        seen.ended = last.ended + 1;
+        *last = seen;
         outcome
     }
 
@@ -143,20 +158,4 @@ impl Origin for FileOrigin {
     fn waiting(&self) -> Vec<&'static str> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).waiting.clone()
     }
-}
-
-/// A hash of what files hold, those included that cannot be read.
-fn hash_of(files: &BTreeSet<PathBuf>) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for path in files {
-        match read_at_most(path, LONGEST) {
-            Ok(content) => {
-                hash.update(b"file");
-                hash.update((content.expose().len() as u64).to_be_bytes());
-                hash.update(content.expose());
-            }
-            Err(_) => hash.update(b"none"),
-        }
-    }
-    hash.finalize().into()
 }

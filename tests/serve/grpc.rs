@@ -212,6 +212,20 @@ fn what_is_refused_is_one_answer() {
     }
 }
 
+/// More than any proxy sends, and than a map of headers holds.
+#[test]
+fn more_headers_than_there_can_be_are_refused() {
+    let world = World::new("", &[]);
+    let value = world.credential("ecb0", "POST", "/", "");
+    let names: Vec<_> = (0..40_000).map(|number| format!("h{number:x}")).collect();
+    let lines = names.iter().map(|name| (name.as_str(), ""));
+    let lines: Vec<_> = [("x-api-key", value.as_str())].into_iter().chain(lines).collect();
+    for raw in [false, true] {
+        let response = check(&world, STT, http(raw, "/", &lines)).unwrap();
+        assert_eq!(denied(&response).0, 401, "{raw}");
+    }
+}
+
 #[test]
 fn the_service_is_named_by_the_proxy_alone() {
     let world = World::new("", &[]);

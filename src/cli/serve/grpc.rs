@@ -80,14 +80,14 @@ async fn check(judge: &Judge, peer: &str, call: tonic::Request<CheckRequest>) ->
 
 impl HttpRequest {
     /// The headers, each line of its own where Envoy sends them so (`encode_raw_headers`), otherwise
-    /// with lines of one name joined by a comma. `None` where one is none.
+    /// with lines of one name joined by a comma. `None` where one is none, or there are too many.
     fn headers(&self) -> Option<HeaderMap> {
         let mut headers = HeaderMap::new();
         let mut add = |name: &str, value: &[u8]| {
             // Method, target and authority come as fields of their own.
             if !name.starts_with(':') {
                 let name = HeaderName::try_from(name).ok()?;
-                headers.append(name, HeaderValue::from_bytes(value).ok()?);
+                headers.try_append(name, HeaderValue::from_bytes(value).ok()?).ok()?;
             }
             Some(())
         };

@@ -83,11 +83,12 @@ impl Serve {
         tracing::info!(target: "keyscheme", listen = %listener.name(), "started");
         let watch = server.judge.auth.watch();
         let graceful = serve(&listener, &server, reload, end).await;
-        drop(watch);
         server.ready.end();
         drop(listener);
         let drained = tokio::time::timeout(Duration::from_secs(self.drain), graceful.shutdown());
         let drained = drained.await.is_ok();
+        // Calls that are under way need a state file that is kept, and keys that are current.
+        drop(watch);
         server.judge.log.flush();
         if let Err(error) = server.judge.auth.close() {
             tracing::error!(target: "keyscheme", %error, "the state file cannot be written");

@@ -18,7 +18,7 @@ use crate::{
 pub struct RedisConfig {
     pub(super) url: String,
     pub(super) username: Option<String>,
-    pub(super) password: Option<Secret>,
+    pub(crate) password: Option<Secret>,
     pub(super) authorities: Option<Vec<u8>>,
     pub(super) timeout: Duration,
     pub(super) prefix: String,
