@@ -14,7 +14,7 @@
 
 use std::{
     fmt,
-    fs::{File, OpenOptions, remove_file, rename},
+    fs::{File, OpenOptions, canonicalize, remove_file, rename},
     io::{Error, ErrorKind, Read, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
@@ -81,6 +81,9 @@ impl StateFile {
         fences: &mut Fences,
         now: UnixTime,
     ) -> Result<(Self, Found), Error> {
+        // One that is written by another name is the same, and a link stays a link.
+        let linked = std::fs::symlink_metadata(path).is_ok_and(|it| it.is_symlink());
+        let path = &if linked { canonicalize(path)? } else { path.to_owned() };
         let lock = beside(path, ".lock");
         // Left by whoever had the file before, and created no sooner than that.
         let had_one = lock.try_exists()?;
@@ -88,11 +91,9 @@ impl StateFile {
         if lock.try_lock().is_err() {
             return Err(Error::other("another process uses it: give each a file of its own"));
         }
-        let state = Self { path: path.to_owned(), closed: Mutex::new(false), _lock: lock };
+        let state = Self { path: path.clone(), closed: Mutex::new(false), _lock: lock };
         let found = match read_at_most(path, LONGEST) {
-            Ok(content) if is_foreign(content.expose()) => {
-                return Err(Error::other(format!("{FOREIGN}: name a file of its own")));
-            }
+            Ok(content) if is_foreign(content.expose()) => return Err(Error::other(FOREIGN)),
             Ok(content) => found(content.expose(), memory, fences, now),
             Err(error) if error.kind() == ErrorKind::NotFound && had_one => Found::unknown(now),
             Err(error) if error.kind() == ErrorKind::NotFound => Found::Nothing,
@@ -212,8 +213,8 @@ const HEADER: &[u8] = b"keyscheme replay 2\n";
 pub(crate) const FOREIGN: &str = "holds something else, which would be lost";
 const ALIVE: &[u8] = b"alive";
 const SAVED: &[u8] = b"saved";
-/// That of a hundred million claims.
-const LONGEST: usize = 2_000_000_000;
+/// Whatever a memory has left, the next must read.
+const LONGEST: usize = usize::MAX / 2;
 
 #[cfg(test)]
 mod tests {
@@ -427,6 +428,26 @@ mod tests {
         let (memory, _state, found) = open(&path, 1_001);
         assert_eq!(found, Found::Crashed(UnixTime(1_031)));
         assert_eq!(claim(&memory, 1, 1_000, 1_001), Some(Claim::Forgotten));
+    }
+
+    #[test]
+    fn a_link_stays_one_and_locks_what_it_names() {
+        let path = path("link");
+        let link = beside(&path, ".link");
+        std::os::unix::fs::symlink("state", &link).unwrap();
+        let nothing = StateFile::open(&link, &mut memory(), &mut Fences::default(), UnixTime(1));
+        assert_eq!(nothing.unwrap_err().kind(), ErrorKind::NotFound);
+        drop(open(&path, 1_000));
+        let (memory, state, _) = open(&link, 1_100);
+        let other =
+            StateFile::open(&path, &mut self::memory(), &mut Fences::default(), UnixTime(1_100));
+        assert!(other.unwrap_err().to_string().contains("another process"));
+        assert_eq!(claim(&memory, 1, 1_100, 1_100), Some(Claim::First));
+        state.close(&memory, &Fences::default()).unwrap();
+        drop(state);
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+        let (memory, _state, found) = open(&path, 1_101);
+        assert_eq!((found, claim(&memory, 1, 1_100, 1_101)), (Found::Memory, Some(Claim::Seen)));
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Verifier {
     /// [`BackendError`] that says what is to be mended.
     pub async fn ready(&self) -> Result<(), BackendError> {
         match self.replay.as_ref() {
-            Replay::Memory(_) => Ok(()),
+            Replay::Memory(memory) => memory.ready(self.clock.now()),
             Replay::Store(store) => store.ready().await,
         }
     }
@@ -78,6 +78,7 @@ impl Verifier {
         fences.note(&previous.snapshot);
         fences.raise(&mut self.snapshot, previous.clock.now());
         self.replay = Arc::clone(&previous.replay);
+        previous.quotas.follow(&self.quotas);
         self.quotas = Arc::clone(&previous.quotas);
         self
     }
@@ -149,7 +150,7 @@ impl<'v> Guard<'v> {
             return Begun::Settled(settle(unclaimed, answer, clock.as_ref()));
         }
         if !quotas.has_room(&unclaimed.claim(now)) {
-            let taken = format!("the key has its {} live claims", quotas.most);
+            let taken = format!("the key has its {} live claims", quotas.most());
             let answer = Err(BackendError::new("replay quota", taken));
             return Begun::Settled(settle(unclaimed, answer, clock.as_ref()));
         }

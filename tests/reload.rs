@@ -263,6 +263,21 @@ mod restart {
         assert_eq!(place.start().says(&used), "unavailable");
     }
 
+    /// Nothing single use passes any more, so nobody is to be sent here.
+    #[test]
+    fn a_state_file_that_is_not_kept_is_not_ready() {
+        let place = Place::new();
+        place.says(OLDER);
+        let world = place.start();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let ready = || runtime.block_on(world.auth.verifier().ready());
+        place.clock.set(UnixTime(NOW + 19));
+        assert!(ready().is_ok());
+        place.clock.set(UnixTime(NOW + 20));
+        assert!(ready().unwrap_err().to_string().contains("state file is not kept"));
+        assert_eq!(world.says(&world.issued_at(20)), "unavailable");
+    }
+
     #[test]
     fn a_fence_outlives_it() {
         let place = Place::new();

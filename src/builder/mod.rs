@@ -21,7 +21,7 @@ use crate::{
     key::Ring,
     random::{OsRandom, Random},
     registry::Registry,
-    replay::{DEFAULT_CAPACITY, MemoryReplay, Quotas, ReplayStore},
+    replay::{DEFAULT_CAPACITY, MemoryReplay, Quotas, ReplayStore, Share},
     scheme::KeyScheme,
     time::{Clock, SystemClock},
     verifier::{Replay, Verifier},
@@ -154,16 +154,15 @@ impl VerifierBuilder {
         let built = parts.map(|(ring, replay, builder)| Verifier {
             snapshot: Snapshot::new(ring, services.into_values().collect()),
             replay: Arc::new(replay),
-            quotas: Arc::new(Quotas::new(builder.most_per_key())),
+            quotas: Arc::new(Quotas::new(builder.share(), builder.keys.len() == 1)),
             clock: builder.clock,
         });
         ConfigError::unless(mistakes, built)
     }
 
-    fn most_per_key(&self) -> u64 {
-        let alone = self.keys.len() == 1;
-        let usual = if alone { self.capacity } else { self.capacity.div_ceil(2) };
-        self.per_key.unwrap_or(usual) as u64
+    fn share(&self) -> Share {
+        let of = |usual: usize| self.per_key.unwrap_or(usual) as u64;
+        Share { alone: of(self.capacity), beside_others: of(self.capacity.div_ceil(2)) }
     }
 
     /// The parts that cannot be made without randomness and memory; `None` where one of them cannot.

@@ -118,7 +118,7 @@ impl Loader {
         for key in described {
             keys.push(key.open(&mut fetcher, found).await);
         }
-        let serve = serve.open(&mut fetcher, found).await;
+        let serve = serve.open(directory, &mut fetcher, found).await;
         let memory = replay.open(directory, &clock, &mut fetcher, found).await;
         managers.close().await;
 

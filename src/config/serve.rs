@@ -1,5 +1,7 @@
 //! The table `[serve]`: what the forward-auth server is told.
 
+use std::path::Path;
+
 use super::{
     fetch::Fetcher,
     listen::Listen,
@@ -78,8 +80,16 @@ pub(super) struct DescribedServe {
 
 impl DescribedServe {
     /// What proxies must show, and everything else that the server is told.
-    pub(super) async fn open(self, fetcher: &mut Fetcher, found: &mut Found) -> ServeConfig {
+    pub(super) async fn open(
+        self,
+        directory: &Path,
+        fetcher: &mut Fetcher,
+        found: &mut Found,
+    ) -> ServeConfig {
         let Self { mut config, token } = self;
+        if let Some(Listen::Unix(path)) = &mut config.listen {
+            *path = directory.join(&*path);
+        }
         let Some(described) = token else { return config };
         let Some(secret) = fetcher.fetch(&described, found).await else { return config };
         let visible = secret.expose().iter().all(u8::is_ascii_graphic);

@@ -107,9 +107,7 @@ impl MemoryReplay {
             return Ok(Claim::Forgotten);
         }
         // Read under the lock too: once a shard was saved, nothing more is remembered in it.
-        if now.0 >= self.until.load(Ordering::Relaxed) {
-            return Err(BackendError::new("replay memory", "its state file is not kept"));
-        }
+        self.ready(now)?;
         let until = claim.remember_until(now).0;
         if until > LAST_UNTIL {
             return Err(BackendError::new("replay memory", "a claim is to be kept for ever"));
@@ -118,6 +116,14 @@ impl MemoryReplay {
             let full = format!("its room for {} live claims is taken", self.capacity);
             BackendError::new("replay memory", full)
         })
+    }
+
+    /// Whether it still remembers.
+    pub(crate) fn ready(&self, now: UnixTime) -> Result<(), BackendError> {
+        if now.0 < self.until.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        Err(BackendError::new("replay memory", "its state file is not kept"))
     }
 
     /// The greatest time that it has seen.

@@ -17,7 +17,7 @@ use std::fmt;
 use async_trait::async_trait;
 
 pub use self::memory::MemoryReplay;
-pub(crate) use self::quota::Quotas;
+pub(crate) use self::quota::{Quotas, Share};
 #[cfg(feature = "redis")]
 pub use self::redis::{OnFailure, RedisConfig, RedisReplay};
 use crate::{

@@ -6,7 +6,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use foldhash::quality::RandomState;
@@ -18,8 +21,16 @@ use crate::id::{KeyId, ServiceName};
 #[derive(Debug)]
 pub(crate) struct Quotas {
     shards: [Mutex<Shard>; SHARDS],
-    /// The most that one key may have.
-    pub(crate) most: u64,
+    share: Share,
+    is_alone: AtomicBool,
+}
+
+/// The most that one key may have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    /// Where there is no other.
+    pub(crate) alone: u64,
+    pub(crate) beside_others: u64,
 }
 
 type Shard = HashMap<(ServiceName, KeyId), Counts, RandomState>;
@@ -33,15 +44,27 @@ struct Counts {
 }
 
 impl Quotas {
-    pub(crate) fn new(most: u64) -> Self {
-        Self { shards: Default::default(), most }
+    /// For keys of which there is one only, or more.
+    pub(crate) fn new(share: Share, is_alone: bool) -> Self {
+        Self { shards: Default::default(), share, is_alone: AtomicBool::new(is_alone) }
+    }
+
+    /// For the keys for which another was made: the counts stay, and what a share is.
+    pub(crate) fn follow(&self, other: &Self) {
+        self.is_alone.store(other.is_alone.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    /// The most that one key may have.
+    pub(crate) fn most(&self) -> u64 {
+        let is_alone = self.is_alone.load(Ordering::Relaxed);
+        if is_alone { self.share.alone } else { self.share.beside_others }
     }
 
     /// Whether the key may have one more. Those that ask at the same time are all told so.
     #[inline]
     pub(crate) fn has_room(&self, claim: &ReplayClaim<'_>) -> bool {
         self.with(claim, |counts| {
-            counts.buckets.iter().map(|count| u64::from(*count)).sum::<u64>() < self.most
+            counts.buckets.iter().map(|count| u64::from(*count)).sum::<u64>() < self.most()
         })
     }
 
@@ -110,7 +133,8 @@ mod tests {
 
     impl World {
         fn new(most: u64) -> Self {
-            Self { quotas: Quotas::new(most), service: ServiceName::new("stt").unwrap() }
+            let share = Share { alone: most * 2, beside_others: most };
+            Self { quotas: Quotas::new(share, false), service: ServiceName::new("stt").unwrap() }
         }
 
         fn with<T>(
@@ -136,6 +160,17 @@ mod tests {
                 takes
             })
         }
+    }
+
+    #[test]
+    fn who_is_alone_shares_with_nobody_until_others_come() {
+        let world = World::new(2);
+        world.quotas.follow(&Quotas::new(world.quotas.share, true));
+        assert_eq!([1, 2, 3].map(|_| world.take("a", 300, 1_000)), [true; 3]);
+        world.quotas.follow(&Quotas::new(world.quotas.share, false));
+        assert!(!world.take("a", 300, 1_000) && world.take("b", 300, 1_000));
+        world.quotas.follow(&Quotas::new(world.quotas.share, true));
+        assert_eq!([4, 5].map(|_| world.take("a", 300, 1_000)), [true, false]);
     }
 
     #[test]

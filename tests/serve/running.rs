@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::TcpStream,
-    os::unix::net::{UnixListener, UnixStream},
+    os::unix::net::{UnixDatagram, UnixListener, UnixStream},
     process::Command,
     thread,
     time::{Duration, Instant},
@@ -60,18 +60,45 @@ fn a_unix_socket_is_taken_over_from_the_dead_only() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
-    // One that is used, and a file.
+    // One that is used, one that does not answer us, and a file.
     let other = file.with_file_name("file");
     fs::write(&other, "precious").unwrap();
-    for path in [&socket, &other] {
+    let busy = file.with_file_name("busy");
+    let _busy = UnixDatagram::bind(&busy).unwrap();
+    for (path, why) in [(&socket, "in use"), (&busy, "in use"), (&other, "there is something else")]
+    {
         let listen = format!("unix:{}", path.display());
         let output = serve(&file, &["--listen", &listen]).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{}", path.display());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(&format!("--listen: {listen}: ")) && said.contains(why), "{said}");
     }
+    assert!(busy.exists());
     assert_eq!(fs::read_to_string(&other).unwrap(), "precious");
     terminate(&server);
     assert_eq!(server.ended(Duration::from_secs(5)).code(), Some(0), "{server}");
     assert!(!socket.exists());
+}
+
+/// Relative to the configuration, as every other name in it; and its name is not taken from another.
+#[test]
+fn a_configured_unix_socket_is_beside_its_configuration() {
+    let file = configured("[serve]\nlisten = \"unix:here\"\n");
+    let socket = file.with_file_name("here");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keyscheme"));
+    command.args(["serve", "--config"]).arg(&file);
+    let mut server = Server::start("keyscheme serve", &mut command);
+    server.announced("listening on ");
+    UnixStream::connect(&socket).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keyscheme"));
+    let output = command.args(["serve", "--config"]).arg(&file).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("serve.listen: unix:") && said.contains("choose another path"), "{said}");
+    fs::remove_file(&socket).unwrap();
+    let _other = UnixListener::bind(&socket).unwrap();
+    terminate(&server);
+    assert_eq!(server.ended(Duration::from_secs(5)).code(), Some(0), "{server}");
+    UnixStream::connect(&socket).unwrap();
 }
 
 fn terminate(server: &Server) {

@@ -69,10 +69,10 @@ impl Serve {
         // Who asks for reading again while it is read for the first time must not end it.
         let reload = signal(SignalKind::hangup())?;
         let config = load(&self.config, Arc::new(SystemClock)).await?;
-        let listen = listen::choose(self.listen, config.serve())?;
+        let (listen, field) = listen::choose(self.listen, config.serve())?;
         let log = log::start(self.log);
         warn_of_memory(&config, &listen);
-        let listener = Listener::bind(&listen).await?;
+        let listener = Listener::bind(&listen, field).await?;
         let server = Arc::new(Server {
             judge: Judge::new(config, SystemClock.now())?,
             ready: Ready::default(),
