@@ -362,7 +362,27 @@ fn every_mistake_is_named_with_its_place_and_remedy() {
             "secret: its 32 characters are not hex; mend it",
         ),
         ("encoding", "encodng", "secret.encodng: is not known; did you mean \"encoding\"?"),
-        ("secret = ", "api-key = ", "client.main.key[0].api-key: is not known; "),
+        (
+            "secret = ",
+            "api-key = ",
+            "client.main.key[0].api-key: is not known; known here: id, scheme, state, not-before, \
+             not-after, secret",
+        ),
+        (
+            "[service.stt]",
+            "[service.stt.b]\n[service.stt]",
+            "1:14: service.stt.b: is not known; is it part of a name? Names with a dot",
+        ),
+        (
+            "[service.stt]",
+            "[log]\n[service.stt]",
+            "1:2: log: is not known; known here: service, client, replay, secrets, reload, serve",
+        ),
+        (
+            "encoding = \"utf8\"",
+            "gcp = {}",
+            "secret.gcp: is not known; known here: encoding, ",
+        ),
         (SECRET, "", "client.main.key[0].secret: is missing; give 32 bytes"),
         (
             SECRET,
@@ -717,6 +737,8 @@ fn the_page_has_every_field_and_no_other() {
                 _ => panic!("{path} is in no section"),
             };
             let names = mistake.remedy.strip_prefix("known here: ").unwrap().split(", ");
+            let (each, count) = (names.clone().collect::<BTreeSet<_>>(), names.clone().count());
+            assert_eq!(each.len(), count, "a name stands twice in {mistake}");
             known.entry(section).or_default().extend(names.map(str::to_owned));
         }
     }

@@ -223,15 +223,21 @@ impl<'t> Table<'t> {
 
     /// Reports the fields that nobody took. `more` are names that would have been known too.
     pub(super) fn finish(self, found: &mut Found, more: &[&str]) {
-        let known = || self.known.iter().map(Cow::as_ref).chain(more.iter().copied());
+        let mut known: Vec<&str> = Vec::new();
+        for name in self.known.iter().map(Cow::as_ref).chain(more.iter().copied()) {
+            if !known.contains(&name) {
+                known.push(name);
+            }
+        }
+        let follows_a_name = matches!(above(&self.path).nth(1), Some("service" | "client"));
         for (name, value) in &self.entries {
-            let remedy = match nearest(name, known()) {
-                None if value.get_ref().is_table() => {
+            let remedy = match nearest(name, known.iter().copied()) {
+                None if follows_a_name && value.get_ref().is_table() => {
                     "is it part of a name? Names with a dot stand in quotes: [service.\"a.b\"]"
                         .to_owned()
                 }
                 Some(near) => format!("did you mean {near:?}?"),
-                None => format!("known here: {}", known().collect::<Vec<_>>().join(", ")),
+                None => format!("known here: {}", known.join(", ")),
             };
             found.wrong(&join(&self.path, name), "is not known", &remedy);
         }
