@@ -402,7 +402,17 @@ fn every_mistake_is_named_with_its_place_and_remedy() {
         (
             "[service.stt]",
             "[replay]\ncapacity = \"many\"\n[service.stt]",
-            "2:1: replay.capacity: is a string",
+            "2:1: replay.capacity: is a string; write a whole number",
+        ),
+        (
+            "[service.stt]",
+            "[replay]\ncapacity = -1\n[service.stt]",
+            "2:1: replay.capacity: is -1; give a whole number from 1 to ",
+        ),
+        (
+            "[service.stt]",
+            "[replay]\nper-key = 18446744073709551616\n[service.stt]",
+            "2:1: replay.per-key: is 18446744073709551616; give a whole number from 1 to ",
         ),
         ("[service.stt]", "[secrets]\ndotenv = \"no.env\"\n[service.stt]", "2:1: secrets.dotenv: "),
         (
@@ -412,6 +422,47 @@ fn every_mistake_is_named_with_its_place_and_remedy() {
         ),
         ("[service.stt]", "top = 1\n[service.stt]", "1:1: top: is not known; "),
         ("issue = ", "issue = = ", "TOML: "),
+        (
+            "[service.stt]",
+            "[service.stt]\n[service.stt]",
+            "2:10: TOML: duplicate key service.stt; keep one of them, or name one differently",
+        ),
+        (
+            "id = \"k1\"",
+            "id = \"hunter2\"\nid = \"k1\"",
+            "6:1: TOML: duplicate key id; keep one of them",
+        ),
+        (
+            "vault = \"x:32\"",
+            "env = \"hunter2\", env = \"hunter2\"",
+            "7:29: TOML: duplicate key env; keep one of them",
+        ),
+        (
+            "vault = \"x:32\"",
+            "env = [\n[\"hunter2\", { env = 1, env = 1 }]]",
+            "8:24: TOML: duplicate key env; keep one of them",
+        ),
+        (
+            SECRET,
+            "[client.main.key]\n",
+            "7:14: TOML: duplicate key client.main.key; write [[client.main.key]], in two brackets \
+             each side",
+        ),
+        (
+            "[[client.main.key]]",
+            "[[client.main]]",
+            "client.main: is an array; write a table for each of its keys: [[client.main.key]]",
+        ),
+        (
+            "[[client.main.key]]",
+            "[[client.key]]",
+            "client.key: is an array; write a table for each of its keys: [[client.NAME.key]]",
+        ),
+        (
+            "[service.stt]",
+            "[service]",
+            "2:1: service.issue: is a string; write a table for each service, such as [service.NAME]",
+        ),
     ];
     for (replaced, by, said) in cases {
         let text = sound().replacen(replaced, by, 1);

@@ -144,14 +144,26 @@ impl<'t> Table<'t> {
     }
 
     pub(super) fn count(&mut self, name: &str, found: &mut Found) -> Option<usize> {
-        self.typed(name, found, "write a whole number", |value| {
-            let number = value.as_integer()?;
-            usize::from_str_radix(&number.as_str().replace('_', ""), number.radix()).ok()
-        })
+        let number = self.typed(name, found, "write a whole number", DeValue::as_integer)?;
+        let count = usize::from_str_radix(&number.as_str().replace('_', ""), number.radix()).ok();
+        if count.is_none() {
+            let remedy = format!("give a whole number from 1 to {}", usize::MAX);
+            found.wrong(&self.path_of(name), format!("is {number}"), &remedy);
+        }
+        count
     }
 
     pub(super) fn table(&mut self, name: &str, found: &mut Found) -> Option<Table<'t>> {
-        let table = self.typed(name, found, "write a table", DeValue::as_table)?;
+        self.table_of(name, "write a table", found)
+    }
+
+    pub(super) fn table_of(
+        &mut self,
+        name: &str,
+        remedy: &str,
+        found: &mut Found,
+    ) -> Option<Table<'t>> {
+        let table = self.typed(name, found, remedy, DeValue::as_table)?;
         Some(Table::new(self.path_of(name), table, found))
     }
 
