@@ -400,6 +400,36 @@ fn unusable_input_ends_with_2_and_one_line() {
     }
 }
 
+/// Each names the option, the value and what to write, and ends once.
+#[test]
+fn what_is_wrong_with_the_arguments_is_one_line_too() {
+    for (arguments, said) in [
+        ("issue --at abc", "'abc' for '--at <UNIX>': write Unix seconds, such as 1790000000"),
+        ("verify --at -- -1", "a value is required for '--at <UNIX>' but none was supplied"),
+        (
+            "rotate --at 1.5",
+            "invalid value '1.5' for '--at <UNIX>': write Unix seconds, such as 1790000000",
+        ),
+        ("rotate --grace 1w", "'--grace <DURATION>': write a duration such as 12h or 7d, at most"),
+        ("rotate --server 127.0.0.1:1", "'--server <ADDRESS>': write http://HOST:PORT, or unix:"),
+        ("serve --drain 1.5", "'1.5' for '--drain <SECONDS>': write whole seconds, such as 10"),
+        ("serve --log xml", "invalid value 'xml' for '--log <LOG>' [possible values: json, text]"),
+        ("serve --listen 9400", "'--listen <ADDRESS>': write an address with a port, such as"),
+        ("serve --confg x", "'--confg' found; tip: a similar argument exists: '--config'"),
+        ("check", "were not provided: <FILE>; Usage: keyscheme check <FILE>"),
+        ("key", "'keyscheme key' requires a subcommand but one was not provided [subcommands: new"),
+        ("", "'keyscheme' requires a subcommand but one was not provided [subcommands: check, demo"),
+        ("isue", "unrecognized subcommand 'isue'; tip: a similar subcommand exists: 'issue'"),
+    ] {
+        let output = keyscheme(&arguments.split_whitespace().collect::<Vec<_>>());
+        let why = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments}: {why}");
+        assert_eq!(why.lines().count(), 1, "{arguments}: {why}");
+        assert!(why.starts_with("error: ") && why.contains(said), "{said}\nis not in\n{why}");
+        assert!(why.ends_with("; see --help\n") && why.matches("--help").count() == 1, "{why}");
+    }
+}
+
 /// The page about the commands, held to the program.
 mod page {
     use std::collections::BTreeMap;

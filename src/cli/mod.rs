@@ -26,7 +26,7 @@ use keyscheme::{Clock, Config, ConfigError, Loader, ManualClock, Request, System
 ///
 /// Exit status: 0 done or accepted, 1 rejected or not ready, 2 unusable input or configuration.
 #[derive(Parser)]
-#[command(version, max_term_width = 100, arg_required_else_help = true)]
+#[command(version, max_term_width = 100, arg_required_else_help = false)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -38,7 +38,7 @@ enum Command {
     Demo(demo::Demo),
     Explain(explain::Explain),
     Issue(issue::Issue),
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = false)]
     Key(key::Key),
     Rotate(rotate::Rotate),
     Serve(serve::Serve),
@@ -70,11 +70,7 @@ pub(crate) fn run() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) if error.exit_code() == 0 => error.exit(),
         Err(error) => {
-            // One line, as every other error has.
-            let text = error.render().to_string();
-            let paragraphs = text.split("\n\n").take(2).map(str::trim);
-            let words = paragraphs.flat_map(str::split_whitespace).collect::<Vec<_>>();
-            complain(&format!("{}; see --help", words.join(" ")));
+            complain(&format!("{}; see --help", one_line(&error.render().to_string())));
             return ExitCode::from(Status::Unusable as u8);
         }
     };
@@ -100,6 +96,13 @@ pub(crate) fn run() -> ExitCode {
         Status::Unusable
     });
     ExitCode::from(status as u8)
+}
+
+/// What is wrong with the arguments in one line, as every other error has.
+fn one_line(text: &str) -> String {
+    let paragraphs = text.split("\n\n").filter(|text| !text.starts_with("For more information"));
+    let lines = paragraphs.take(2).map(|text| text.split_whitespace().collect::<Vec<_>>());
+    lines.map(|words| words.join(" ")).collect::<Vec<_>>().join("; ")
 }
 
 /// Writes a line to standard output.
@@ -146,6 +149,14 @@ fn clock(at: Option<u64>) -> Arc<dyn Clock> {
     }
 }
 
+fn unix(text: &str) -> Result<u64, &'static str> {
+    text.parse().map_err(|_| "write Unix seconds, such as 1790000000")
+}
+
+fn seconds(text: &str) -> Result<u64, &'static str> {
+    text.parse().map_err(|_| "write whole seconds, such as 10")
+}
+
 /// What a credential is bound to.
 #[derive(clap::Args)]
 struct Bound {
@@ -163,7 +174,7 @@ struct Bound {
     body_file: Option<PathBuf>,
 
     /// The time, in Unix seconds, instead of the present.
-    #[arg(long, value_name = "UNIX")]
+    #[arg(long, value_name = "UNIX", value_parser = unix)]
     at: Option<u64>,
 }
 
