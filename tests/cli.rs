@@ -366,6 +366,33 @@ fn new_keys_can_be_pasted() {
     }
 }
 
+/// Beside an active key, since a service wants one of its client.
+#[test]
+fn new_keys_of_every_state_can_be_pasted() {
+    let key = |id: &str, more: &[&str]| {
+        let base = ["key", "new", "--scheme", "hmac1", "--client", "c", "--id", id];
+        let (printed, status) = says(&[&base, more].concat());
+        assert_eq!(status, 0);
+        let (env, toml) = printed.split_once("# For the configuration:").unwrap();
+        (env.to_owned(), toml.to_owned())
+    };
+    let (active_env, active) = key("k-1", &[]);
+    for state in ["staged", "active", "verify-only", "disabled", "compromised"] {
+        let (env, toml) = key("k-2", &["--state", state]);
+        scratch("states.env", &format!("{active_env}{env}"));
+        let active = if state == "active" { "" } else { &active };
+        let config = format!(
+            "[service.s]\nissue = \"hmac1\"\naccept = [\"hmac1\"]\n\
+             [secrets]\ndotenv = \"states.env\"\n{active}{toml}"
+        );
+        let config = scratch("states.toml", &config);
+        let output = keyscheme(&["check", config.to_str().unwrap()]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{state}: {said}\n{toml}");
+        assert_eq!(toml.contains("\nnot-after = "), state == "verify-only", "{toml}");
+    }
+}
+
 #[test]
 fn explain_points_at_the_place() {
     let (said, status) = says(&["explain", "hmac1.spring-1.1700000000.AAECAwQFBgcICQoLDA0ODw.-.x"]);

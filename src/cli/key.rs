@@ -2,10 +2,13 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::Subcommand;
-use keyscheme::{ClientName, Encoding, Field, KeyId, KeyState, OsRandom, Random, Registry};
+use keyscheme::{
+    ClientName, Clock, Encoding, Field, KeyId, KeyState, OsRandom, Random, Registry, SystemClock,
+    UnixTime,
+};
 use zeroize::Zeroizing;
 
-use super::{Status, Unusable, print};
+use super::{Status, Unusable, date, print};
 
 /// Makes keys.
 #[derive(Subcommand)]
@@ -68,6 +71,10 @@ impl New {
                 return Err(Unusable(format!("--state {state:?}: no such state; known: {known}")));
             }
             fields += &format!("state = {state:?}\n");
+            if state == KeyState::VerifyOnly.name() {
+                let end = date(UnixTime(SystemClock.now().0 + 7 * DAY));
+                fields += &format!("# A verify-only key has an end: set yours.\nnot-after = {end}\n");
+            }
         }
         for field in facts.fields {
             // By the id, since the next key of the client has another.
@@ -118,3 +125,6 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], Unusable> {
     OsRandom.fill(&mut bytes)?;
     Ok(bytes)
 }
+
+/// In seconds.
+const DAY: u64 = 24 * 60 * 60;
