@@ -445,7 +445,10 @@ fn what_is_wrong_with_the_arguments_is_one_line_too() {
         ("serve --confg x", "'--confg' found; tip: a similar argument exists: '--config'"),
         ("check", "were not provided: <FILE>; Usage: keyscheme check <FILE>"),
         ("key", "'keyscheme key' requires a subcommand but one was not provided [subcommands: new"),
-        ("", "'keyscheme' requires a subcommand but one was not provided [subcommands: check, demo"),
+        (
+            "",
+            "'keyscheme' requires a subcommand but one was not provided [subcommands: check, demo",
+        ),
         ("isue", "unrecognized subcommand 'isue'; tip: a similar subcommand exists: 'issue'"),
     ] {
         let output = keyscheme(&arguments.split_whitespace().collect::<Vec<_>>());

@@ -378,11 +378,7 @@ fn every_mistake_is_named_with_its_place_and_remedy() {
             "[log]\n[service.stt]",
             "1:2: log: is not known; known here: service, client, replay, secrets, reload, serve",
         ),
-        (
-            "encoding = \"utf8\"",
-            "gcp = {}",
-            "secret.gcp: is not known; known here: encoding, ",
-        ),
+        ("encoding = \"utf8\"", "gcp = {}", "secret.gcp: is not known; known here: encoding, "),
         (SECRET, "", "client.main.key[0].secret: is missing; give 32 bytes"),
         (
             SECRET,

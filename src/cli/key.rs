@@ -73,7 +73,8 @@ impl New {
             fields += &format!("state = {state:?}\n");
             if state == KeyState::VerifyOnly.name() {
                 let end = date(UnixTime(SystemClock.now().0 + 7 * DAY));
-                fields += &format!("# A verify-only key has an end: set yours.\nnot-after = {end}\n");
+                fields +=
+                    &format!("# A verify-only key has an end: set yours.\nnot-after = {end}\n");
             }
         }
         for field in facts.fields {

@@ -31,14 +31,14 @@ pub struct DecisionLog {
     misread_at: AtomicU64,
 }
 
-/// A decision to be written.
+/// A decision to be written. What is empty is not known, and left out.
 #[derive(Clone, Copy, Debug)]
 pub struct Decision<'a> {
     /// The service that was called.
     pub service: &'a str,
     /// The method of the request.
     pub method: &'a str,
-    /// The target of the request; its query is left out.
+    /// The target of the request; its query is not written.
     pub target: &'a str,
     /// Who is at the other end, where that is known.
     pub peer: Option<&'a str>,
@@ -59,7 +59,7 @@ struct Window {
 impl DecisionLog {
     /// Writes an acceptance.
     pub fn accepted(&self, decision: Decision<'_>, verified: &Verified) {
-        let Decision { service, method, peer, took, .. } = decision;
+        let Decision { service, peer, took, .. } = decision;
         tracing::debug!(
             target: "keyscheme",
             service,
@@ -68,7 +68,7 @@ impl DecisionLog {
             key_id = verified.key_id(),
             upgrade = verified.upgrade(),
             peer,
-            method,
+            method = decision.method(),
             path = decision.path(),
             micros = took.map(micros),
             "accepted"
@@ -81,8 +81,8 @@ impl DecisionLog {
         let Some(suppressed) = self.admits(decision.service, reason, refused.client()) else {
             return;
         };
-        let Decision { service, method, peer, took, .. } = decision;
-        let path = decision.path();
+        let Decision { service, peer, took, .. } = decision;
+        let (method, path) = (decision.method(), decision.path());
         let (client, key_id) = (refused.client(), refused.key_id());
         let (micros, suppressed) = (took.map(micros), Some(suppressed).filter(|n| *n > 0));
         if let Failure::Unavailable(error) = refused.failure() {
@@ -104,8 +104,8 @@ impl DecisionLog {
     pub(super) fn unread(&self, decision: Decision<'_>, caller: &Verified, reason: &'static str) {
         let client = Some(caller.client());
         let Some(suppressed) = self.admits(decision.service, reason, client) else { return };
-        let Decision { service, method, .. } = decision;
-        let (path, key_id) = (decision.path(), caller.key_id());
+        let (service, key_id) = (decision.service, caller.key_id());
+        let (method, path) = (decision.method(), decision.path());
         let suppressed = Some(suppressed).filter(|n| *n > 0);
         tracing::info!(
             target: "keyscheme",
@@ -131,7 +131,7 @@ impl DecisionLog {
         let others = others();
         let others: Vec<_> = others.iter().map(|(why, target)| (*why, target.as_slice())).collect();
         let Some(misread) = rules.misread(request, &others, now) else { return };
-        let Decision { service, method, peer, .. } = decision;
+        let Decision { service, peer, .. } = decision;
         tracing::warn!(
             target: "keyscheme",
             service,
@@ -139,7 +139,7 @@ impl DecisionLog {
             named_key = misread.key.id().as_str(),
             reading = misread.reading,
             peer,
-            method,
+            method = decision.method(),
             path = decision.path(),
             "refused, but probably meant well"
         );
@@ -183,8 +183,12 @@ impl Drop for DecisionLog {
 }
 
 impl Decision<'_> {
-    fn path(&self) -> &str {
-        self.target.split('?').next().unwrap_or_default()
+    fn method(&self) -> Option<&str> {
+        Some(self.method).filter(|method| !method.is_empty())
+    }
+
+    fn path(&self) -> Option<&str> {
+        self.target.split('?').next().filter(|path| !path.is_empty())
     }
 }
 
