@@ -114,17 +114,22 @@ impl DecisionLog {
         );
     }
 
-    /// Looks whether a refused request was meant well, and writes what its client may have got wrong.
-    /// That costs several decisions, so one refusal a second is looked at. `others` are targets that
-    /// may have been signed instead, such as those of [`other_targets`](super::other_targets).
+    /// Looks whether a request that was refused for its credential was meant well, and writes what its
+    /// client may have got wrong. That costs several decisions, so one refusal a second is looked at.
+    /// `others` are targets that may have been signed instead, such as those of
+    /// [`other_targets`](super::other_targets).
     pub fn look_for_misreading(
         &self,
         decision: Decision<'_>,
+        refused: &Refused,
         rules: Rules<'_>,
         request: &Request<'_>,
         others: impl FnOnce() -> Vec<(&'static str, Vec<u8>)>,
         now: UnixTime,
     ) {
+        if !matches!(refused.failure(), Failure::Rejected(reason) if UNPROVED.contains(reason)) {
+            return;
+        }
         if self.misread_at.swap(now.0, Ordering::Relaxed) == now.0 {
             return;
         }
@@ -209,6 +214,9 @@ fn micros(took: Duration) -> u64 {
     u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
 }
 
+/// Why a credential that was meant well may be refused. A key that does not exist is as one that does: it
+/// must not show in the time.
+const UNPROVED: [Reject; 3] = [Reject::BadCredential, Reject::Malformed, Reject::UnknownKey];
 const SECOND: Duration = Duration::from_secs(1);
 /// Of one kind.
 const PER_SECOND: u32 = 5;
