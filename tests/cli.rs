@@ -416,12 +416,17 @@ fn unusable_input_ends_with_2_and_one_line() {
         &["verify", "--config", CONFIG, "--service", "stt", "--body-file", "no/such", "x"],
         &["issue", "--config", CONFIG, "--service", "stt", "--client", "nobody"],
         &["key", "new", "--scheme", "rot13", "--client", "a"],
+        &["rotate", "--config", CONFIG, "--scheme", "rot13", "--client", "spring-main"],
         &["key", "new", "--scheme", "hmac1", "--client", "A"],
         &["key", "new", "--scheme", "hmac1", "--client", "a", "--id", "A"],
         &["check", "no.toml"],
     ] {
         let output = keyscheme(arguments);
         let why = String::from_utf8(output.stderr).unwrap();
+        if arguments.contains(&"rot13") {
+            let said = "--scheme \"rot13\": no such scheme; known: cbc1, ecb0, gcm1, hmac1\n";
+            assert_eq!(why, said, "{arguments:?}");
+        }
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {why}");
         assert_eq!(why.lines().count(), 1, "{arguments:?}: {why}");
     }

@@ -8,7 +8,7 @@ use keyscheme::{
 };
 use zeroize::Zeroizing;
 
-use super::{Status, Unusable, date, print};
+use super::{Status, Unusable, date, facts, print};
 
 /// Makes keys.
 #[derive(Subcommand)]
@@ -49,12 +49,7 @@ impl Key {
 
 impl New {
     fn run(self) -> Result<Status, Unusable> {
-        let registry = Registry::default();
-        let Some(facts) = registry.facts().find(|facts| facts.id == self.scheme) else {
-            let known: Vec<_> = registry.facts().map(|facts| facts.id).collect();
-            let why = format!("--scheme {:?}: no such scheme; known: ", self.scheme);
-            return Err(Unusable(why + &known.join(", ")));
-        };
+        let facts = facts(&Registry::default(), &self.scheme)?;
         let client = ClientName::new(&self.client)
             .map_err(|error| Unusable(format!("--client {:?}: {error}", self.client)))?;
         let id = match self.id {

@@ -20,7 +20,10 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use keyscheme::{Clock, Config, ConfigError, Loader, ManualClock, Request, SystemClock, UnixTime};
+use keyscheme::{
+    Clock, Config, ConfigError, Facts, Loader, ManualClock, Registry, Request, SystemClock,
+    UnixTime,
+};
 
 /// API keys between services in one HTTP header, and a safe way from AES-ECB to modern schemes.
 ///
@@ -147,6 +150,15 @@ fn clock(at: Option<u64>) -> Arc<dyn Clock> {
         Some(seconds) => Arc::new(ManualClock::new(UnixTime(seconds))),
         None => Arc::new(SystemClock),
     }
+}
+
+/// What is known of the scheme that `--scheme` names.
+fn facts(registry: &Registry, scheme: &str) -> Result<&'static Facts, Unusable> {
+    registry.facts().find(|facts| facts.id == scheme).ok_or_else(|| {
+        let known: Vec<_> = registry.facts().map(|facts| facts.id).collect();
+        let known = known.join(", ");
+        Unusable(format!("--scheme {scheme:?}: no such scheme; known: {known}"))
+    })
 }
 
 fn unix(text: &str) -> Result<u64, &'static str> {
