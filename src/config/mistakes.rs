@@ -10,7 +10,7 @@ pub(super) fn syntax(error: &toml::de::Error, lines: &Lines<'_>) -> Mistake {
     let message = error.message().trim();
     let key = error.span().filter(|_| message == "duplicate key");
     let mut mistake = match key.and_then(|span| lines.key(span)) {
-        Some(key) => Mistake::new(SYNTAX, format!("{message} {key}"), &only_one(key)),
+        Some(key) => Mistake::new(SYNTAX, format!("{message} {key}"), only_one(key)),
         None => Mistake::new(SYNTAX, message, "mend the syntax"),
     };
     mistake.position = error.span().map(|span| lines.position(span.start));
