@@ -176,6 +176,40 @@ fn what_issue_prints_verify_accepts() {
     assert!(why.contains("cannot be bound") && why.contains("--method is \"\""), "{why}");
 }
 
+/// What the service will refuse is said, beside the value.
+#[test]
+fn issue_says_what_the_service_does_not_accept() {
+    let base = ["issue", "--config", CONFIG, "--service", "stt", "--client", "spring-main"];
+    let bound = ["--method", "GET", "--target", "/"];
+    let covered = "note: stt accepts hmac1 with the content covered only, unless its entry says \
+                   danger-uncovered-body = true\n";
+    for (more, said) in [
+        (&["--uncovered-body"][..], covered),
+        (&[], ""),
+        (&["--uncovered-body", "--scheme", "ecb0"], ""),
+        (
+            &["--scheme", "ecb0", "--at", "2114294400"],
+            "note: stt does not accept ecb0 from spring-main now\n",
+        ),
+    ] {
+        let output = keyscheme(&[&base, &bound[..], more].concat());
+        assert!(output.status.success() && !output.stdout.is_empty(), "{more:?}");
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), said, "{more:?}");
+    }
+    let config = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(CONFIG)).unwrap();
+    let allowed = "{ scheme = \"hmac1\", danger-uncovered-body = true },\n";
+    let config = scratch("uncovered.toml", &config.replacen("\"hmac1\",\n", allowed, 1));
+    fs::copy("examples/example.env", config.with_file_name("example.env")).unwrap();
+    let config = ["issue", "--config", config.to_str().unwrap()];
+    let output = keyscheme(&[&config, &base[3..], &bound, &["--uncovered-body"]].concat());
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let output =
+        keyscheme(&[&base, &bound[..], &["--uncovered-body", "--body-file", "-"]].concat());
+    let why = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{why}");
+    assert!(why.contains("'--uncovered-body' cannot be used with '--body-file <FILE>'"), "{why}");
+}
+
 fn jsonl(input: &str) -> (Vec<String>, i32) {
     let mut child = program()
         .args(["verify", "--config", CONFIG, "--service", "stt", "--jsonl"])
