@@ -633,12 +633,35 @@ mod page {
         shown.len() == text.len() && shown.into_iter().zip(text).all(is_it)
     }
 
-    #[test]
-    fn its_examples_print_what_it_shows() {
+    /// A shell in the root of the repository that finds the program.
+    fn shell(script: &str) -> Output {
         let program = Path::new(env!("CARGO_BIN_EXE_keyscheme")).parent().unwrap().to_path_buf();
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path = std::iter::once(program).chain(std::env::split_paths(&path));
         let path = std::env::join_paths(path).unwrap();
+        let mut shell = Command::new("sh");
+        shell.args(["-euc", script]).env("PATH", &path).stdin(Stdio::null());
+        shell.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap()
+    }
+
+    /// What the README shows at the command line works as it is typed.
+    #[test]
+    fn the_commands_of_the_readme_work() {
+        let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+        let readme = fs::read_to_string(readme).unwrap().replace("\\\n", "");
+        let (_, section) = readme.split_once("\n## At the command line\n").unwrap();
+        let (_, script) = blocks(section)[0];
+        assert!(script.lines().count() >= 6, "{script}");
+        for line in script.lines() {
+            let output = shell(line);
+            // To point at a mistake is to find one.
+            let expected = if line.starts_with("keyscheme explain ") { 1 } else { 0 };
+            assert_eq!(output.status.code(), Some(expected), "{line}\n{output:?}");
+        }
+    }
+
+    #[test]
+    fn its_examples_print_what_it_shows() {
         for (command, section) in sections() {
             let blocks = blocks(&section);
             let mut run = 0;
@@ -654,9 +677,7 @@ mod page {
                     continue;
                 }
                 let script = format!("exec 2>&1\n{script}\n");
-                let mut shell = Command::new("sh");
-                shell.args(["-euc", &script]).env("PATH", &path).stdin(Stdio::null());
-                let output = shell.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+                let output = shell(&script);
                 let printed = String::from_utf8(output.stdout).unwrap();
                 assert_eq!(output.status.code(), Some(expected), "{first}\n{printed}");
                 let (_, shown) =
