@@ -410,6 +410,16 @@ fn every_mistake_is_named_with_its_place_and_remedy() {
             "[replay]\nper-key = 18446744073709551616\n[service.stt]",
             "2:1: replay.per-key: is 18446744073709551616; give a whole number from 1 to ",
         ),
+        (
+            "[service.stt]",
+            "[reload]\ninterval = \"0s\"\n[service.stt]",
+            "2:1: reload.interval: is 0 seconds; give 1s or more",
+        ),
+        (
+            "[service.stt]",
+            "[reload]\nrefresh = \"unlimited\"\n[service.stt]",
+            "2:1: reload.refresh: is \"unlimited\"; give 1s or more",
+        ),
         ("[service.stt]", "[secrets]\ndotenv = \"no.env\"\n[service.stt]", "2:1: secrets.dotenv: "),
         (
             "[service.stt]",
