@@ -35,11 +35,11 @@
 //! | `http` | layers for servers and clients that are made of tower services |
 //! | `axum` | [`Verified`] as an argument of axum's handlers |
 //! | `reqwest` | the client layer for requests of reqwest |
-//! | `watch` | [`Authenticator::watch`], on tokio |
+//! | `watch` | [`Authenticator::watch`], on tokio, and state files; for Unix |
 //! | `aws` | secrets in AWS Secrets Manager |
 //! | `vault` | secrets in HashiCorp Vault and OpenBao |
 //! | `redis` | a replay memory that replicas share, in Redis or Valkey |
-//! | `cli` | what the program `keyscheme` needs |
+//! | `cli` | what the program `keyscheme` needs; for Unix |
 
 mod auth;
 mod builder;

@@ -209,11 +209,15 @@ mod keys {
 
     #[test]
     fn dates_that_leave_no_time() {
-        for until in [SOME_DAY, SOME_DAY.minus(1), UnixTime(0)] {
+        for (until, problem) in [
+            (SOME_DAY, "leaves no time: it is not-before itself"),
+            (SOME_DAY.minus(1), "leaves no time: it is 1 s before not-before"),
+            (UnixTime(0), "leaves no time: it is "),
+        ] {
             let key = hmac1("s2").secret("another").state(KeyState::Staged);
             let key = key.not_before(SOME_DAY).not_after(until);
             let path = "client.spring.key[1].not-after";
-            one(with_key(key), path, "leaves no time", "after not-before");
+            one(with_key(key), path, problem, "after not-before");
         }
         let key = hmac1("s2").secret("another").state(KeyState::Staged);
         let key = key.not_before(SOME_DAY).not_after(SOME_DAY.plus(1));

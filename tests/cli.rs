@@ -176,6 +176,40 @@ fn what_issue_prints_verify_accepts() {
     assert!(why.contains("cannot be bound") && why.contains("--method is \"\""), "{why}");
 }
 
+/// What the service will refuse is said, beside the value.
+#[test]
+fn issue_says_what_the_service_does_not_accept() {
+    let base = ["issue", "--config", CONFIG, "--service", "stt", "--client", "spring-main"];
+    let bound = ["--method", "GET", "--target", "/"];
+    let covered = "note: stt accepts hmac1 with the content covered only, unless its entry says \
+                   danger-uncovered-body = true\n";
+    for (more, said) in [
+        (&["--uncovered-body"][..], covered),
+        (&[], ""),
+        (&["--uncovered-body", "--scheme", "ecb0"], ""),
+        (
+            &["--scheme", "ecb0", "--at", "2114294400"],
+            "note: stt does not accept ecb0 from spring-main now\n",
+        ),
+    ] {
+        let output = keyscheme(&[&base, &bound[..], more].concat());
+        assert!(output.status.success() && !output.stdout.is_empty(), "{more:?}");
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), said, "{more:?}");
+    }
+    let config = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(CONFIG)).unwrap();
+    let allowed = "{ scheme = \"hmac1\", danger-uncovered-body = true },\n";
+    let config = scratch("uncovered.toml", &config.replacen("\"hmac1\",\n", allowed, 1));
+    fs::copy("examples/example.env", config.with_file_name("example.env")).unwrap();
+    let config = ["issue", "--config", config.to_str().unwrap()];
+    let output = keyscheme(&[&config, &base[3..], &bound, &["--uncovered-body"]].concat());
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let output =
+        keyscheme(&[&base, &bound[..], &["--uncovered-body", "--body-file", "-"]].concat());
+    let why = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{why}");
+    assert!(why.contains("'--uncovered-body' cannot be used with '--body-file <FILE>'"), "{why}");
+}
+
 fn jsonl(input: &str) -> (Vec<String>, i32) {
     let mut child = program()
         .args(["verify", "--config", CONFIG, "--service", "stt", "--jsonl"])
@@ -366,6 +400,33 @@ fn new_keys_can_be_pasted() {
     }
 }
 
+/// Beside an active key, since a service wants one of its client.
+#[test]
+fn new_keys_of_every_state_can_be_pasted() {
+    let key = |id: &str, more: &[&str]| {
+        let base = ["key", "new", "--scheme", "hmac1", "--client", "c", "--id", id];
+        let (printed, status) = says(&[&base, more].concat());
+        assert_eq!(status, 0);
+        let (env, toml) = printed.split_once("# For the configuration:").unwrap();
+        (env.to_owned(), toml.to_owned())
+    };
+    let (active_env, active) = key("k-1", &[]);
+    for state in ["staged", "active", "verify-only", "disabled", "compromised"] {
+        let (env, toml) = key("k-2", &["--state", state]);
+        scratch("states.env", &format!("{active_env}{env}"));
+        let active = if state == "active" { "" } else { &active };
+        let config = format!(
+            "[service.s]\nissue = \"hmac1\"\naccept = [\"hmac1\"]\n\
+             [secrets]\ndotenv = \"states.env\"\n{active}{toml}"
+        );
+        let config = scratch("states.toml", &config);
+        let output = keyscheme(&["check", config.to_str().unwrap()]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{state}: {said}\n{toml}");
+        assert_eq!(toml.contains("\nnot-after = "), state == "verify-only", "{toml}");
+    }
+}
+
 #[test]
 fn explain_points_at_the_place() {
     let (said, status) = says(&["explain", "hmac1.spring-1.1700000000.AAECAwQFBgcICQoLDA0ODw.-.x"]);
@@ -389,14 +450,52 @@ fn unusable_input_ends_with_2_and_one_line() {
         &["verify", "--config", CONFIG, "--service", "stt", "--body-file", "no/such", "x"],
         &["issue", "--config", CONFIG, "--service", "stt", "--client", "nobody"],
         &["key", "new", "--scheme", "rot13", "--client", "a"],
+        &["rotate", "--config", CONFIG, "--scheme", "rot13", "--client", "spring-main"],
         &["key", "new", "--scheme", "hmac1", "--client", "A"],
         &["key", "new", "--scheme", "hmac1", "--client", "a", "--id", "A"],
         &["check", "no.toml"],
     ] {
         let output = keyscheme(arguments);
         let why = String::from_utf8(output.stderr).unwrap();
+        if arguments.contains(&"rot13") {
+            let said = "--scheme \"rot13\": no such scheme; known: ecb0, cbc1, gcm1, hmac1\n";
+            assert_eq!(why, said, "{arguments:?}");
+        }
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {why}");
         assert_eq!(why.lines().count(), 1, "{arguments:?}: {why}");
+    }
+}
+
+/// Each names the option, the value and what to write, and ends once.
+#[test]
+fn what_is_wrong_with_the_arguments_is_one_line_too() {
+    for (arguments, said) in [
+        ("issue --at abc", "'abc' for '--at <UNIX>': write Unix seconds, such as 1790000000"),
+        ("verify --at -- -1", "a value is required for '--at <UNIX>' but none was supplied"),
+        (
+            "rotate --at 1.5",
+            "invalid value '1.5' for '--at <UNIX>': write Unix seconds, such as 1790000000",
+        ),
+        ("rotate --grace 1w", "'--grace <DURATION>': write a duration such as 12h or 7d, at most"),
+        ("rotate --server 127.0.0.1:1", "'--server <ADDRESS>': write http://HOST:PORT, or unix:"),
+        ("serve --drain 1.5", "'1.5' for '--drain <SECONDS>': write whole seconds, such as 10"),
+        ("serve --log xml", "invalid value 'xml' for '--log <LOG>' [possible values: json, text]"),
+        ("serve --listen 9400", "'--listen <ADDRESS>': write an address with a port, such as"),
+        ("serve --confg x", "'--confg' found; tip: a similar argument exists: '--config'"),
+        ("check", "were not provided: <FILE>; Usage: keyscheme check <FILE>"),
+        ("key", "'keyscheme key' requires a subcommand but one was not provided [subcommands: new"),
+        (
+            "",
+            "'keyscheme' requires a subcommand but one was not provided [subcommands: check, demo",
+        ),
+        ("isue", "unrecognized subcommand 'isue'; tip: a similar subcommand exists: 'issue'"),
+    ] {
+        let output = keyscheme(&arguments.split_whitespace().collect::<Vec<_>>());
+        let why = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments}: {why}");
+        assert_eq!(why.lines().count(), 1, "{arguments}: {why}");
+        assert!(why.starts_with("error: ") && why.contains(said), "{said}\nis not in\n{why}");
+        assert!(why.ends_with("; see --help\n") && why.matches("--help").count() == 1, "{why}");
     }
 }
 
@@ -534,12 +633,35 @@ mod page {
         shown.len() == text.len() && shown.into_iter().zip(text).all(is_it)
     }
 
-    #[test]
-    fn its_examples_print_what_it_shows() {
+    /// A shell in the root of the repository that finds the program.
+    fn shell(script: &str) -> Output {
         let program = Path::new(env!("CARGO_BIN_EXE_keyscheme")).parent().unwrap().to_path_buf();
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path = std::iter::once(program).chain(std::env::split_paths(&path));
         let path = std::env::join_paths(path).unwrap();
+        let mut shell = Command::new("sh");
+        shell.args(["-euc", script]).env("PATH", &path).stdin(Stdio::null());
+        shell.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap()
+    }
+
+    /// What the README shows at the command line works as it is typed.
+    #[test]
+    fn the_commands_of_the_readme_work() {
+        let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+        let readme = fs::read_to_string(readme).unwrap().replace("\\\n", "");
+        let (_, section) = readme.split_once("\n## At the command line\n").unwrap();
+        let (_, script) = blocks(section)[0];
+        assert!(script.lines().count() >= 6, "{script}");
+        for line in script.lines() {
+            let output = shell(line);
+            // To point at a mistake is to find one.
+            let expected = if line.starts_with("keyscheme explain ") { 1 } else { 0 };
+            assert_eq!(output.status.code(), Some(expected), "{line}\n{output:?}");
+        }
+    }
+
+    #[test]
+    fn its_examples_print_what_it_shows() {
         for (command, section) in sections() {
             let blocks = blocks(&section);
             let mut run = 0;
@@ -555,9 +677,7 @@ mod page {
                     continue;
                 }
                 let script = format!("exec 2>&1\n{script}\n");
-                let mut shell = Command::new("sh");
-                shell.args(["-euc", &script]).env("PATH", &path).stdin(Stdio::null());
-                let output = shell.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+                let output = shell(&script);
                 let printed = String::from_utf8(output.stdout).unwrap();
                 assert_eq!(output.status.code(), Some(expected), "{first}\n{printed}");
                 let (_, shown) =

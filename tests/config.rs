@@ -362,7 +362,23 @@ fn every_mistake_is_named_with_its_place_and_remedy() {
             "secret: its 32 characters are not hex; mend it",
         ),
         ("encoding", "encodng", "secret.encodng: is not known; did you mean \"encoding\"?"),
-        ("secret = ", "api-key = ", "client.main.key[0].api-key: is not known; "),
+        (
+            "secret = ",
+            "api-key = ",
+            "client.main.key[0].api-key: is not known; known here: id, scheme, state, not-before, \
+             not-after, secret",
+        ),
+        (
+            "[service.stt]",
+            "[service.stt.b]\n[service.stt]",
+            "1:14: service.stt.b: is not known; is it part of a name? Names with a dot",
+        ),
+        (
+            "[service.stt]",
+            "[log]\n[service.stt]",
+            "1:2: log: is not known; known here: service, client, replay, secrets, reload, serve",
+        ),
+        ("encoding = \"utf8\"", "gcp = {}", "secret.gcp: is not known; known here: encoding, "),
         (SECRET, "", "client.main.key[0].secret: is missing; give 32 bytes"),
         (
             SECRET,
@@ -382,7 +398,27 @@ fn every_mistake_is_named_with_its_place_and_remedy() {
         (
             "[service.stt]",
             "[replay]\ncapacity = \"many\"\n[service.stt]",
-            "2:1: replay.capacity: is a string",
+            "2:1: replay.capacity: is a string; write a whole number",
+        ),
+        (
+            "[service.stt]",
+            "[replay]\ncapacity = -1\n[service.stt]",
+            "2:1: replay.capacity: is -1; give a whole number from 1 to ",
+        ),
+        (
+            "[service.stt]",
+            "[replay]\nper-key = 18446744073709551616\n[service.stt]",
+            "2:1: replay.per-key: is 18446744073709551616; give a whole number from 1 to ",
+        ),
+        (
+            "[service.stt]",
+            "[reload]\ninterval = \"0s\"\n[service.stt]",
+            "2:1: reload.interval: is 0 seconds; give 1s or more",
+        ),
+        (
+            "[service.stt]",
+            "[reload]\nrefresh = \"unlimited\"\n[service.stt]",
+            "2:1: reload.refresh: is \"unlimited\"; give 1s or more",
         ),
         ("[service.stt]", "[secrets]\ndotenv = \"no.env\"\n[service.stt]", "2:1: secrets.dotenv: "),
         (
@@ -392,6 +428,47 @@ fn every_mistake_is_named_with_its_place_and_remedy() {
         ),
         ("[service.stt]", "top = 1\n[service.stt]", "1:1: top: is not known; "),
         ("issue = ", "issue = = ", "TOML: "),
+        (
+            "[service.stt]",
+            "[service.stt]\n[service.stt]",
+            "2:10: TOML: duplicate key service.stt; keep one of them, or name one differently",
+        ),
+        (
+            "id = \"k1\"",
+            "id = \"hunter2\"\nid = \"k1\"",
+            "6:1: TOML: duplicate key id; keep one of them",
+        ),
+        (
+            "vault = \"x:32\"",
+            "env = \"hunter2\", env = \"hunter2\"",
+            "7:29: TOML: duplicate key env; keep one of them",
+        ),
+        (
+            "vault = \"x:32\"",
+            "env = [\n[\"hunter2\", { env = 1, env = 1 }]]",
+            "8:24: TOML: duplicate key env; keep one of them",
+        ),
+        (
+            SECRET,
+            "[client.main.key]\n",
+            "7:14: TOML: duplicate key client.main.key; write [[client.main.key]], in two brackets \
+             each side",
+        ),
+        (
+            "[[client.main.key]]",
+            "[[client.main]]",
+            "client.main: is an array; write a table for each of its keys: [[client.main.key]]",
+        ),
+        (
+            "[[client.main.key]]",
+            "[[client.key]]",
+            "client.key: is an array; write a table for each of its keys: [[client.NAME.key]]",
+        ),
+        (
+            "[service.stt]",
+            "[service]",
+            "2:1: service.issue: is a string; write a table for each service, such as [service.NAME]",
+        ),
     ];
     for (replaced, by, said) in cases {
         let text = sound().replacen(replaced, by, 1);
@@ -717,6 +794,8 @@ fn the_page_has_every_field_and_no_other() {
                 _ => panic!("{path} is in no section"),
             };
             let names = mistake.remedy.strip_prefix("known here: ").unwrap().split(", ");
+            let (each, count) = (names.clone().collect::<BTreeSet<_>>(), names.clone().count());
+            assert_eq!(each.len(), count, "a name stands twice in {mistake}");
             known.entry(section).or_default().extend(names.map(str::to_owned));
         }
     }

@@ -84,12 +84,15 @@ impl<'k> Seen<'k> {
                 remedy,
             );
         }
-        if key.not_before.zip(key.not_after).is_some_and(|(from, until)| from >= until) {
-            self.wrong(
-                format!("{path}.not-after"),
-                "leaves no time",
-                "let it come after not-before",
-            );
+        if let Some((from, until)) = key.not_before.zip(key.not_after)
+            && from >= until
+        {
+            // By how much, since only who wrote the dates knows how they are written.
+            let problem = match from.0 - until.0 {
+                0 => "leaves no time: it is not-before itself".to_owned(),
+                seconds => format!("leaves no time: it is {seconds} s before not-before"),
+            };
+            self.wrong(format!("{path}.not-after"), problem, "let it come after not-before");
         }
     }
 

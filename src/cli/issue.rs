@@ -35,7 +35,7 @@ pub(super) struct Issue {
     tagged: bool,
 
     /// Leaves the content uncovered, under hmac1. Other schemes never cover it.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "body_file")]
     uncovered_body: bool,
 
     #[command(flatten)]
@@ -60,6 +60,16 @@ impl Issue {
         if !accepted {
             let (service, client) = (&self.service, &self.client);
             note(&format!("{service} does not accept {} from {client} now", issuer.scheme()));
+        } else if self.uncovered_body
+            && facts.is_some_and(|facts| facts.binds.body)
+            && !open.is_some_and(|entry| entry.allows_uncovered_body())
+        {
+            note(&format!(
+                "{} accepts {} with the content covered only, unless its entry says \
+                 danger-uncovered-body = true",
+                self.service,
+                issuer.scheme()
+            ));
         }
         if facts.is_some_and(|facts| facts.may_be_bare) && !self.tagged {
             issuer = issuer.bare();

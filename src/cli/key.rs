@@ -2,10 +2,13 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::Subcommand;
-use keyscheme::{ClientName, Encoding, Field, KeyId, KeyState, OsRandom, Random, Registry};
+use keyscheme::{
+    ClientName, Clock, Encoding, Field, KeyId, KeyState, OsRandom, Random, Registry, SystemClock,
+    UnixTime,
+};
 use zeroize::Zeroizing;
 
-use super::{Status, Unusable, print};
+use super::{Status, Unusable, date, facts, print};
 
 /// Makes keys.
 #[derive(Subcommand)]
@@ -46,12 +49,7 @@ impl Key {
 
 impl New {
     fn run(self) -> Result<Status, Unusable> {
-        let registry = Registry::default();
-        let Some(facts) = registry.facts().find(|facts| facts.id == self.scheme) else {
-            let known: Vec<_> = registry.facts().map(|facts| facts.id).collect();
-            let why = format!("--scheme {:?}: no such scheme; known: ", self.scheme);
-            return Err(Unusable(why + &known.join(", ")));
-        };
+        let facts = facts(&Registry::default(), &self.scheme)?;
         let client = ClientName::new(&self.client)
             .map_err(|error| Unusable(format!("--client {:?}: {error}", self.client)))?;
         let id = match self.id {
@@ -68,6 +66,11 @@ impl New {
                 return Err(Unusable(format!("--state {state:?}: no such state; known: {known}")));
             }
             fields += &format!("state = {state:?}\n");
+            if state == KeyState::VerifyOnly.name() {
+                let end = date(UnixTime(SystemClock.now().0 + 7 * DAY));
+                fields +=
+                    &format!("# A verify-only key has an end: set yours.\nnot-after = {end}\n");
+            }
         }
         for field in facts.fields {
             // By the id, since the next key of the client has another.
@@ -118,3 +121,6 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], Unusable> {
     OsRandom.fill(&mut bytes)?;
     Ok(bytes)
 }
+
+/// In seconds.
+const DAY: u64 = 24 * 60 * 60;

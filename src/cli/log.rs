@@ -4,7 +4,7 @@ use std::{
     io::{self, Write},
     sync::mpsc::{self, SyncSender, TrySendError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tracing_subscriber::{
@@ -31,16 +31,24 @@ pub(super) struct Log {
 impl Log {
     /// Waits until everything is written, though not for ever.
     pub(super) fn finish(self) {
+        let end = Instant::now() + PATIENCE;
         let (done, written) = mpsc::sync_channel(1);
-        if self.entries.try_send(Entry::End(done)).is_ok() {
-            let _ = written.recv_timeout(PATIENCE);
+        let mut entry = Entry::End(done);
+        // A reader that is behind may still come to it.
+        while let Err(TrySendError::Full(back)) = self.entries.try_send(entry) {
+            if Instant::now() >= end {
+                return;
+            }
+            entry = back;
+            thread::sleep(NAP);
         }
+        let _ = written.recv_timeout(end.saturating_duration_since(Instant::now()));
     }
 }
 
 /// Starts it.
 pub(super) fn start(format: Format) -> Log {
-    let writer = Writer::start();
+    let writer = Writer::start(io::stderr());
     let log = Log { entries: writer.entries.clone() };
     let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     let layer = match format {
@@ -68,7 +76,7 @@ struct Writer {
 }
 
 impl Writer {
-    fn start() -> Self {
+    fn start(mut to: impl Write + Send + 'static) -> Self {
         let (sender, entries) = mpsc::sync_channel(BACKLOG);
         thread::spawn(move || {
             let mut batch = Vec::new();
@@ -85,7 +93,7 @@ impl Writer {
                         break;
                     }
                 }
-                let _ = io::stderr().write_all(&batch);
+                let _ = to.write_all(&batch);
                 let is_behind = batch.len() > BATCH;
                 batch.clear();
                 if let Some(done) = end.take() {
@@ -129,3 +137,62 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const NAP: Duration = Duration::from_millis(1);
 /// About how much is written at once, in bytes.
 const BATCH: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex, mpsc::Receiver};
+
+    use super::*;
+
+    /// A reader that takes nothing until it is told to.
+    struct Reader {
+        begin: Option<Receiver<()>>,
+        read: Arc<Mutex<Vec<u8>>>,
+    }
+
+    impl Write for Reader {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if let Some(begin) = self.begin.take() {
+                let _ = begin.recv();
+            }
+            self.read.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn full() -> (Log, SyncSender<()>, Arc<Mutex<Vec<u8>>>) {
+        let (begin, told) = mpsc::sync_channel(1);
+        let read = Arc::<Mutex<Vec<u8>>>::default();
+        let mut writer = Writer::start(Reader { begin: Some(told), read: Arc::clone(&read) });
+        for _ in 0..2 * BACKLOG {
+            writer.write_all(b"a line of the log\n").unwrap();
+        }
+        (Log { entries: writer.entries }, begin, read)
+    }
+
+    #[test]
+    fn the_end_waits_for_a_reader_that_is_behind() {
+        let (log, begin, read) = full();
+        thread::spawn(move || {
+            thread::sleep(PATIENCE / 10);
+            begin.send(()).unwrap();
+        });
+        log.finish();
+        let lines = read.lock().unwrap().iter().filter(|byte| **byte == b'\n').count();
+        assert!(lines >= BACKLOG, "{lines} of {BACKLOG} lines that waited");
+    }
+
+    #[test]
+    fn the_end_does_not_wait_for_ever() {
+        let (log, _begin, read) = full();
+        let started = Instant::now();
+        log.finish();
+        let waited = started.elapsed();
+        assert!(waited >= PATIENCE && waited < 3 * PATIENCE, "{waited:?}");
+        assert!(read.lock().unwrap().is_empty());
+    }
+}

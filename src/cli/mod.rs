@@ -20,13 +20,16 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use keyscheme::{Clock, Config, ConfigError, Loader, ManualClock, Request, SystemClock, UnixTime};
+use keyscheme::{
+    Clock, Config, ConfigError, Facts, Loader, ManualClock, Registry, Request, SystemClock,
+    UnixTime,
+};
 
 /// API keys between services in one HTTP header, and a safe way from AES-ECB to modern schemes.
 ///
 /// Exit status: 0 done or accepted, 1 rejected or not ready, 2 unusable input or configuration.
 #[derive(Parser)]
-#[command(version, max_term_width = 100, arg_required_else_help = true)]
+#[command(version, max_term_width = 100, arg_required_else_help = false)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -38,7 +41,7 @@ enum Command {
     Demo(demo::Demo),
     Explain(explain::Explain),
     Issue(issue::Issue),
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = false)]
     Key(key::Key),
     Rotate(rotate::Rotate),
     Serve(serve::Serve),
@@ -70,11 +73,7 @@ pub(crate) fn run() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) if error.exit_code() == 0 => error.exit(),
         Err(error) => {
-            // One line, as every other error has.
-            let text = error.render().to_string();
-            let paragraphs = text.split("\n\n").take(2).map(str::trim);
-            let words = paragraphs.flat_map(str::split_whitespace).collect::<Vec<_>>();
-            complain(&format!("{}; see --help", words.join(" ")));
+            complain(&format!("{}; see --help", one_line(&error.render().to_string())));
             return ExitCode::from(Status::Unusable as u8);
         }
     };
@@ -103,6 +102,13 @@ pub(crate) fn run() -> ExitCode {
         Status::Unusable
     });
     ExitCode::from(status as u8)
+}
+
+/// What is wrong with the arguments in one line, as every other error has.
+fn one_line(text: &str) -> String {
+    let paragraphs = text.split("\n\n").filter(|text| !text.starts_with("For more information"));
+    let lines = paragraphs.take(2).map(|text| text.split_whitespace().collect::<Vec<_>>());
+    lines.map(|words| words.join(" ")).collect::<Vec<_>>().join("; ")
 }
 
 /// Writes a line to standard output.
@@ -149,6 +155,23 @@ fn clock(at: Option<u64>) -> Arc<dyn Clock> {
     }
 }
 
+/// What is known of the scheme that `--scheme` names.
+fn facts(registry: &Registry, scheme: &str) -> Result<&'static Facts, Unusable> {
+    registry.facts().find(|facts| facts.id == scheme).ok_or_else(|| {
+        let known: Vec<_> = registry.facts().map(|facts| facts.id).collect();
+        let known = known.join(", ");
+        Unusable(format!("--scheme {scheme:?}: no such scheme; known: {known}"))
+    })
+}
+
+fn unix(text: &str) -> Result<u64, &'static str> {
+    text.parse().map_err(|_| "write Unix seconds, such as 1790000000")
+}
+
+fn seconds(text: &str) -> Result<u64, &'static str> {
+    text.parse().map_err(|_| "write whole seconds, such as 10")
+}
+
 /// What a credential is bound to.
 #[derive(clap::Args)]
 struct Bound {
@@ -166,7 +189,7 @@ struct Bound {
     body_file: Option<PathBuf>,
 
     /// The time, in Unix seconds, instead of the present.
-    #[arg(long, value_name = "UNIX")]
+    #[arg(long, value_name = "UNIX", value_parser = unix)]
     at: Option<u64>,
 }
 

@@ -7,9 +7,23 @@ use crate::error::Mistake;
 
 /// One that a parser of TOML has found.
 pub(super) fn syntax(error: &toml::de::Error, lines: &Lines<'_>) -> Mistake {
-    let mut mistake = Mistake::new(SYNTAX, error.message().trim(), "mend the syntax");
+    let message = error.message().trim();
+    let key = error.span().filter(|_| message == "duplicate key");
+    let mut mistake = match key.and_then(|span| lines.key(span)) {
+        Some(key) => Mistake::new(SYNTAX, format!("{message} {key}"), only_one(key)),
+        None => Mistake::new(SYNTAX, message, "mend the syntax"),
+    };
     mistake.position = error.span().map(|span| lines.position(span.start));
     mistake
+}
+
+/// What to do where a key stands twice.
+fn only_one(key: &str) -> String {
+    if key.starts_with("client.") && key.ends_with(".key") {
+        format!("write [[{key}]], in two brackets each side, for every key")
+    } else {
+        "keep one of them, or name one differently".to_owned()
+    }
 }
 
 /// All that were found, in the order of the text.

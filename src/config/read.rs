@@ -71,7 +71,8 @@ pub(super) fn read<'t>(
     let mut description = Description::default();
     if let Some(mut services) = root.table("service", found) {
         for name in services.names().collect::<Vec<_>>() {
-            description.services.push(match services.table(name, found) {
+            let remedy = "write a table for each service, such as [service.NAME]";
+            description.services.push(match services.table_of(name, remedy, found) {
                 Some(table) => service(name, table, found),
                 None => ServiceConfig::new(name),
             });
@@ -79,7 +80,9 @@ pub(super) fn read<'t>(
     }
     if let Some(mut clients) = root.table("client", found) {
         for name in clients.names().collect::<Vec<_>>() {
-            if let Some(table) = clients.table(name, found) {
+            let of = if name == "key" { "NAME" } else { name };
+            let remedy = format!("write a table for each of its keys: [[client.{of}.key]]");
+            if let Some(table) = clients.table_of(name, &remedy, found) {
                 client(name, table, registry, sources, found, &mut description.keys);
             }
         }

@@ -11,9 +11,9 @@ pub(super) fn read(mut table: Table<'_>, found: &mut Found) -> ReloadConfig {
         match table.seconds(name, found) {
             None => {}
             Some(Some(seconds)) if seconds > 0 => *to = Duration::from_secs(seconds),
-            Some(_) => {
-                let path = table.path_of(name);
-                found.wrong(&path, "is no time to wait", "give 1s or more");
+            Some(never) => {
+                let problem = if never.is_some() { "is 0 seconds" } else { "is \"unlimited\"" };
+                found.wrong(&table.path_of(name), problem, "give 1s or more");
             }
         }
     }

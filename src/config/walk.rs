@@ -144,14 +144,26 @@ impl<'t> Table<'t> {
     }
 
     pub(super) fn count(&mut self, name: &str, found: &mut Found) -> Option<usize> {
-        self.typed(name, found, "write a whole number", |value| {
-            let number = value.as_integer()?;
-            usize::from_str_radix(&number.as_str().replace('_', ""), number.radix()).ok()
-        })
+        let number = self.typed(name, found, "write a whole number", DeValue::as_integer)?;
+        let count = usize::from_str_radix(&number.as_str().replace('_', ""), number.radix()).ok();
+        if count.is_none() {
+            let remedy = format!("give a whole number from 1 to {}", usize::MAX);
+            found.wrong(&self.path_of(name), format!("is {number}"), &remedy);
+        }
+        count
     }
 
     pub(super) fn table(&mut self, name: &str, found: &mut Found) -> Option<Table<'t>> {
-        let table = self.typed(name, found, "write a table", DeValue::as_table)?;
+        self.table_of(name, "write a table", found)
+    }
+
+    pub(super) fn table_of(
+        &mut self,
+        name: &str,
+        remedy: &str,
+        found: &mut Found,
+    ) -> Option<Table<'t>> {
+        let table = self.typed(name, found, remedy, DeValue::as_table)?;
         Some(Table::new(self.path_of(name), table, found))
     }
 
@@ -223,15 +235,21 @@ impl<'t> Table<'t> {
 
     /// Reports the fields that nobody took. `more` are names that would have been known too.
     pub(super) fn finish(self, found: &mut Found, more: &[&str]) {
-        let known = || self.known.iter().map(Cow::as_ref).chain(more.iter().copied());
+        let mut known: Vec<&str> = Vec::new();
+        for name in self.known.iter().map(Cow::as_ref).chain(more.iter().copied()) {
+            if !known.contains(&name) {
+                known.push(name);
+            }
+        }
+        let follows_a_name = matches!(above(&self.path).nth(1), Some("service" | "client"));
         for (name, value) in &self.entries {
-            let remedy = match nearest(name, known()) {
-                None if value.get_ref().is_table() => {
+            let remedy = match nearest(name, known.iter().copied()) {
+                None if follows_a_name && value.get_ref().is_table() => {
                     "is it part of a name? Names with a dot stand in quotes: [service.\"a.b\"]"
                         .to_owned()
                 }
                 Some(near) => format!("did you mean {near:?}?"),
-                None => format!("known here: {}", known().collect::<Vec<_>>().join(", ")),
+                None => format!("known here: {}", known.join(", ")),
             };
             found.wrong(&join(&self.path, name), "is not known", &remedy);
         }

@@ -190,23 +190,20 @@ impl Gate {
 
     fn refuse<B>(&self, head: &Parts, refused: Refused) -> Admitted<B> {
         self.settings.log.refused(self.decision(head), &refused);
-        // A key that does not exist too: it must not show in the time.
-        let unproved = [Reject::BadCredential, Reject::Malformed, Reject::UnknownKey];
         if let Failure::Rejected(Reject::UnknownKey) = refused.failure() {
             self.settings.auth.missed_key();
         }
         let verifier = self.settings.auth.current();
-        if let (Failure::Rejected(reason), Some(guard)) = (refused.failure(), self.guard(&verifier))
-            && unproved.contains(reason)
-        {
+        if let Some(guard) = self.guard(&verifier) {
+            let (decision, rules) = (self.decision(head), guard.rules());
             let request = head::judged(head, guard.service().header());
             let now = verifier.clock.now();
             let others = || {
                 let others = other_targets(&head.headers, head::sent_target(head));
                 others.into_iter().chain(head::shortened(head)).collect()
             };
-            let decision = self.decision(head);
-            self.settings.log.look_for_misreading(decision, guard.rules(), &request, others, now);
+            let log = &self.settings.log;
+            log.look_for_misreading(decision, &refused, rules, &request, others, now);
         }
         Admitted::Refuse(self.answer(refused.into(), is_grpc(&head.headers)))
     }

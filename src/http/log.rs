@@ -31,14 +31,14 @@ pub struct DecisionLog {
     misread_at: AtomicU64,
 }
 
-/// A decision to be written.
+/// A decision to be written. What is empty is not known, and left out.
 #[derive(Clone, Copy, Debug)]
 pub struct Decision<'a> {
     /// The service that was called.
     pub service: &'a str,
     /// The method of the request.
     pub method: &'a str,
-    /// The target of the request; its query is left out.
+    /// The target of the request; its query is not written.
     pub target: &'a str,
     /// Who is at the other end, where that is known.
     pub peer: Option<&'a str>,
@@ -59,7 +59,7 @@ struct Window {
 impl DecisionLog {
     /// Writes an acceptance.
     pub fn accepted(&self, decision: Decision<'_>, verified: &Verified) {
-        let Decision { service, method, peer, took, .. } = decision;
+        let Decision { service, peer, took, .. } = decision;
         tracing::debug!(
             target: "keyscheme",
             service,
@@ -68,7 +68,7 @@ impl DecisionLog {
             key_id = verified.key_id(),
             upgrade = verified.upgrade(),
             peer,
-            method,
+            method = decision.method(),
             path = decision.path(),
             micros = took.map(micros),
             "accepted"
@@ -81,8 +81,8 @@ impl DecisionLog {
         let Some(suppressed) = self.admits(decision.service, reason, refused.client()) else {
             return;
         };
-        let Decision { service, method, peer, took, .. } = decision;
-        let path = decision.path();
+        let Decision { service, peer, took, .. } = decision;
+        let (method, path) = (decision.method(), decision.path());
         let (client, key_id) = (refused.client(), refused.key_id());
         let (micros, suppressed) = (took.map(micros), Some(suppressed).filter(|n| *n > 0));
         if let Failure::Unavailable(error) = refused.failure() {
@@ -104,8 +104,8 @@ impl DecisionLog {
     pub(super) fn unread(&self, decision: Decision<'_>, caller: &Verified, reason: &'static str) {
         let client = Some(caller.client());
         let Some(suppressed) = self.admits(decision.service, reason, client) else { return };
-        let Decision { service, method, .. } = decision;
-        let (path, key_id) = (decision.path(), caller.key_id());
+        let (service, key_id) = (decision.service, caller.key_id());
+        let (method, path) = (decision.method(), decision.path());
         let suppressed = Some(suppressed).filter(|n| *n > 0);
         tracing::info!(
             target: "keyscheme",
@@ -114,24 +114,29 @@ impl DecisionLog {
         );
     }
 
-    /// Looks whether a refused request was meant well, and writes what its client may have got wrong.
-    /// That costs several decisions, so one refusal a second is looked at. `others` are targets that
-    /// may have been signed instead, such as those of [`other_targets`](super::other_targets).
+    /// Looks whether a request that was refused for its credential was meant well, and writes what its
+    /// client may have got wrong. That costs several decisions, so one refusal a second is looked at.
+    /// `others` are targets that may have been signed instead, such as those of
+    /// [`other_targets`](super::other_targets).
     pub fn look_for_misreading(
         &self,
         decision: Decision<'_>,
+        refused: &Refused,
         rules: Rules<'_>,
         request: &Request<'_>,
         others: impl FnOnce() -> Vec<(&'static str, Vec<u8>)>,
         now: UnixTime,
     ) {
+        if !matches!(refused.failure(), Failure::Rejected(reason) if UNPROVED.contains(reason)) {
+            return;
+        }
         if self.misread_at.swap(now.0, Ordering::Relaxed) == now.0 {
             return;
         }
         let others = others();
         let others: Vec<_> = others.iter().map(|(why, target)| (*why, target.as_slice())).collect();
         let Some(misread) = rules.misread(request, &others, now) else { return };
-        let Decision { service, method, peer, .. } = decision;
+        let Decision { service, peer, .. } = decision;
         tracing::warn!(
             target: "keyscheme",
             service,
@@ -139,7 +144,7 @@ impl DecisionLog {
             named_key = misread.key.id().as_str(),
             reading = misread.reading,
             peer,
-            method,
+            method = decision.method(),
             path = decision.path(),
             "refused, but probably meant well"
         );
@@ -183,8 +188,12 @@ impl Drop for DecisionLog {
 }
 
 impl Decision<'_> {
-    fn path(&self) -> &str {
-        self.target.split('?').next().unwrap_or_default()
+    fn method(&self) -> Option<&str> {
+        Some(self.method).filter(|method| !method.is_empty())
+    }
+
+    fn path(&self) -> Option<&str> {
+        self.target.split('?').next().filter(|path| !path.is_empty())
     }
 }
 
@@ -205,6 +214,9 @@ fn micros(took: Duration) -> u64 {
     u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
 }
 
+/// Why a credential that was meant well may be refused. A key that does not exist is as one that does: it
+/// must not show in the time.
+const UNPROVED: [Reject; 3] = [Reject::BadCredential, Reject::Malformed, Reject::UnknownKey];
 const SECOND: Duration = Duration::from_secs(1);
 /// Of one kind.
 const PER_SECOND: u32 = 5;

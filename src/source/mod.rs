@@ -24,6 +24,13 @@ pub(crate) use self::vault::{Login, VaultSettings, VaultSource};
 pub use self::{credential::CredentialSource, env::EnvSource, file::FileSource};
 use crate::{error::BackendError, secret::Secret};
 
+/// What is wrong with a text in the place of an address. One that may hold a password is not shown.
+#[cfg(any(feature = "aws", feature = "vault"))]
+pub(crate) fn no_address(text: &str) -> String {
+    const PROBLEM: &str = "is no address of a server";
+    if text.contains(['@', '?']) { PROBLEM.to_owned() } else { format!("{text:?} {PROBLEM}") }
+}
+
 /// The name of a secret in its source: `{ env = "SALT" }`, `{ file = "/run/secrets/spring-main" }`,
 /// `{ aws = "prod/stt", field = "hmac" }`.
 #[derive(Clone, Debug, PartialEq, Eq)]

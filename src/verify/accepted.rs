@@ -42,6 +42,11 @@ impl<'s> Accepted<'s> {
         self.accept.once || self.facts().single_use == SingleUse::Always
     }
 
+    /// Whether it is accepted with a body that it could cover and does not.
+    pub fn allows_uncovered_body(&self) -> bool {
+        self.accept.uncovered_body
+    }
+
     /// The only clients that it is accepted from, where there are such.
     pub fn clients(&self) -> Option<&'s [ClientName]> {
         self.accept.clients.as_deref()

@@ -247,7 +247,11 @@ fn refusals_are_told_apart() {
         for (table, said) in [
             ("region = 1", "2:1: secrets.aws.region: is an integer"),
             ("endpont = \"x\"", "secrets.aws.endpont: is not known; did you mean \"endpoint\"?"),
-            ("endpoint = \"localhost:1\"", "secrets.aws.endpoint: is no address of a server; "),
+            (
+                "endpoint = \"localhost:1\"",
+                "secrets.aws.endpoint: \"localhost:1\" is no address of a server; ",
+            ),
+            ("endpoint = \"a:b@c\"", "secrets.aws.endpoint: is no address of a server; "),
         ] {
             let text = format!("[secrets.aws]\n{table}\n{}", configuration(&[]));
             let error = load(Loader::new(), &text).await.unwrap_err().to_string();

@@ -361,7 +361,7 @@ fn a_service_account_logs_in() {
             (login("keyscheme", "none"), "mount the token of a service account there, or name"),
             (
                 login("keyscheme", "token").replace("vault-ca.pem", "garbage"),
-                "secrets.vault.ca-file: no certificate can be trusted",
+                "secrets.vault.ca-file: no certificate can be trusted: it holds none; ",
             ),
             (
                 login("keyscheme", "token").replace("vault-ca.pem", "none"),
@@ -473,7 +473,10 @@ fn what_is_said_of_vault_is_checked() {
                 "kubernetes = { role = \"x\" }\ntoken = { env = \"PATH\" }",
                 "secrets.vault: names kubernetes and token; keep one of them",
             ),
-            (&format!("address = \"localhost\"\n{token}"), "address: is no address of a server"),
+            (
+                &format!("address = \"localhost\"\n{token}"),
+                "address: \"localhost\" is no address of a server",
+            ),
             (&format!("address = \"http://a:b@c\"\n{token}"), "address: is no address of a server"),
             (&format!("{address}\nnamespace = \"\\n\"\n{token}"), "namespace: is no name of one"),
             (

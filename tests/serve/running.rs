@@ -215,6 +215,28 @@ fn every_decision_is_a_line_and_no_flood() {
     assert!(!written.contains(&stale) && !written.contains("secret=query"));
 }
 
+/// Where a proxy names no request, or two, or is not known, there is no method and no path.
+#[test]
+fn what_is_not_known_is_left_out_of_the_log() {
+    let world = World::new("[serve]\nproxy-token = { file = \"token\" }\n", &["--log", "json"]);
+    let token = ("X-Proxy-Token", "a-token-that-proxies-show");
+    let (method, uri) = (("X-Original-Method", "GET"), ("X-Original-URI", "/x"));
+    for headers in [&[token, method][..], &[token, method, uri, uri], &[method, uri]] {
+        assert_ne!(world.ask("GET /auth/nginx/stt", headers, "").status, 200);
+    }
+    assert_eq!(world.ask("GET /auth/nginx/stt", &[token, method, uri], "").status, 401);
+    terminate(&world.server);
+    let mut server = world.server;
+    server.ended(Duration::from_secs(5));
+    let written = server.written();
+    let of = |words: &str| written.lines().find(|line| line.contains(words)).unwrap();
+    for words in ["does not send x-original-uri", "\"ambiguous\"", "X-Proxy-Token is missing"] {
+        let line = of(words);
+        assert!(!line.contains("\"method\"") && !line.contains("\"path\""), "{line}");
+    }
+    assert!(of("\"missing\"").contains("\"method\":\"GET\",\"path\":\"/x\""), "{written}");
+}
+
 /// Who may not ask decides nothing in the log, nor how much is kept for it.
 #[test]
 fn a_stranger_cannot_flood_the_log_with_names() {

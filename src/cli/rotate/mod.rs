@@ -33,7 +33,7 @@ use self::{
     servers::Server,
     whose::Whose,
 };
-use super::{Status, Unusable, at, clock, complain, print};
+use super::{Status, Unusable, at, clock, complain, facts, print, unix};
 
 /// Takes the next step of a rotation: edits the configuration in place, comments and order kept.
 ///
@@ -103,7 +103,7 @@ pub(super) struct Rotate {
     dry_run: bool,
 
     /// The time, in Unix seconds, instead of the present: to rehearse on a copy.
-    #[arg(long, value_name = "UNIX")]
+    #[arg(long, value_name = "UNIX", value_parser = unix)]
     at: Option<u64>,
 }
 
@@ -129,7 +129,7 @@ impl Rotate {
         let config = loader().parse(&file.text, directory.clone()).await;
         let config = config.map_err(|error| at(&self.config, &error))?;
         let whose = Whose { client: &self.client, scheme: &self.scheme };
-        let facts = whose.facts(&config)?;
+        let facts = facts(config.registry(), &self.scheme)?;
         let keys = whose.keys(&config, &file.text)?;
         let secrets = match self.secret.as_slice() {
             [] => Secrets::default(),

@@ -1,6 +1,6 @@
 //! Whose keys are rotated, and what a configuration says of them.
 
-use keyscheme::{Config, Facts, MAX_FUTURE, MaxAge, Rules};
+use keyscheme::{Config, MAX_FUTURE, MaxAge, Rules};
 
 use super::{
     super::{Unusable, key::new_id},
@@ -16,15 +16,6 @@ pub(super) struct Whose<'a> {
 }
 
 impl Whose<'_> {
-    pub(super) fn facts(&self, config: &Config) -> Result<&'static Facts, Unusable> {
-        let registry = config.registry();
-        registry.facts().find(|facts| facts.id == self.scheme).ok_or_else(|| {
-            let known: Vec<_> = registry.facts().map(|facts| facts.id).collect();
-            let known = known.join(", ");
-            Unusable(format!("--scheme {:?}: no such scheme; known: {known}", self.scheme))
-        })
-    }
-
     /// The keys of the client under the scheme.
     pub(super) fn keys(&self, config: &Config, text: &str) -> Result<Vec<Key>, Unusable> {
         let Self { client, scheme } = *self;

@@ -79,14 +79,10 @@ impl Judge {
             self.auth.missed_key();
         }
         let Some(guard) = guard else { return unavailable(ask.dialect.unavailable) };
-        // A key that does not exist too: it must not show in the time.
-        let unproved = [Reject::BadCredential, Reject::Malformed, Reject::UnknownKey];
-        if let (Failure::Rejected(reason), Some(request)) = (refused.failure(), request(guard, ask))
-            && unproved.contains(reason)
-        {
+        if let Some(request) = request(guard, ask) {
             let others = || other_targets(ask.headers, &target);
-            let now = SystemClock.now();
-            self.log.look_for_misreading(decision, guard.rules(), &request, others, now);
+            let (rules, now) = (guard.rules(), SystemClock.now());
+            self.log.look_for_misreading(decision, &refused, rules, &request, others, now);
         }
         deny(refused.failure(), guard.rules(), ask.dialect)
     }

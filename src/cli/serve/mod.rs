@@ -60,7 +60,7 @@ pub(super) struct Serve {
     log: Format,
 
     /// How long calls that are under way may take when it ends, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = super::seconds)]
     drain: u64,
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     config::walk::{Found, Table},
-    source::AwsSource,
+    source::{AwsSource, no_address},
 };
 
 /// What is said of it.
@@ -25,9 +25,9 @@ pub(super) fn read(mut table: Table<'_>, found: &mut Found) -> DescribedAws {
     let region = table.text("region", found).map(str::to_owned);
     let endpoint = table.text("endpoint", found).map(str::to_owned);
     let is_address = |text: &String| text.starts_with("http://") || text.starts_with("https://");
-    if !endpoint.as_ref().is_none_or(is_address) {
+    if let Some(text) = endpoint.as_ref().filter(|text| !is_address(text)) {
         let remedy = "write one such as http://127.0.0.1:5000";
-        found.wrong(&table.path_of("endpoint"), "is no address of a server", remedy);
+        found.wrong(&table.path_of("endpoint"), no_address(text), remedy);
     }
     table.finish(found, &[]);
     DescribedAws { region, endpoint }

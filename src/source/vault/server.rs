@@ -8,7 +8,11 @@ use reqwest::{
 };
 use zeroize::Zeroizing;
 
-use crate::{error::Mistake, secret::Secret, source::json};
+use crate::{
+    error::Mistake,
+    secret::Secret,
+    source::{json, no_address},
+};
 
 /// Where it is, and how it is spoken to.
 #[derive(Debug)]
@@ -24,7 +28,7 @@ pub(super) fn address(text: &str) -> Result<Url, Mistake> {
     let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     url.filter(|url| url.username().is_empty() && url.password().is_none()).ok_or_else(|| {
         let remedy = "write one such as https://vault.example:8200";
-        wrong("address", "is no address of a server", remedy)
+        wrong("address", no_address(text), remedy)
     })
 }
 
@@ -36,9 +40,9 @@ pub(super) fn namespace(name: &str) -> Result<HeaderValue, Mistake> {
 
 /// A client for the server at this address that trusts these authorities, or else the system's.
 pub(super) fn client(address: &Url, authorities: Option<&Secret>) -> Result<Client, Mistake> {
-    let unusable = |why: &(dyn Error + 'static)| {
+    let unusable = |why: &str| {
         let remedy = "install the system's certificates, or name a PEM file of those to trust";
-        wrong("ca-file", format!("no certificate can be trusted: {}", chain(why)), remedy)
+        wrong("ca-file", format!("no certificate can be trusted: {why}"), remedy)
     };
     let mut http = Client::builder()
         .connect_timeout(CONNECT)
@@ -46,16 +50,17 @@ pub(super) fn client(address: &Url, authorities: Option<&Secret>) -> Result<Clie
         // What follows a redirect would show the token to whoever is named there.
         .redirect(reqwest::redirect::Policy::none());
     if let Some(pem) = authorities {
-        let trusted = Certificate::from_pem_bundle(pem.expose()).map_err(|e| unusable(&e))?;
+        let trusted =
+            Certificate::from_pem_bundle(pem.expose()).map_err(|error| unusable(&chain(&error)))?;
         if trusted.is_empty() {
-            return Err(unusable(&std::fmt::Error));
+            return Err(unusable("it holds none"));
         }
         http = http.tls_certs_only(trusted);
     } else if address.scheme() == "http" {
         // A machine without certificates can do without them here.
         http = http.tls_certs_only([]);
     }
-    http.build().map_err(|error| unusable(&error))
+    http.build().map_err(|error| unusable(&chain(&error)))
 }
 
 /// What is wrong in `[secrets.vault]`.
@@ -193,3 +198,28 @@ const REQUEST: HeaderName = HeaderName::from_static("x-vault-request");
 const LIMIT: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(3);
 const LONGEST: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_named_unless_it_may_hold_a_password() {
+        let said = |text| address(text).unwrap_err().to_string();
+        assert!(said("localhost").contains(": \"localhost\" is no address of a server; write one"));
+        for text in ["http://a:hunter2@c", "hunter2@c", "c?token=hunter2"] {
+            assert!(said(text).starts_with("secrets.vault.address: is no address"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_without_certificates_is_said_to_hold_none() {
+        let address = address("https://localhost").unwrap();
+        for empty in ["", "hunter2"] {
+            let said = client(&address, Some(&Secret::from(empty))).unwrap_err().to_string();
+            let why =
+                "secrets.vault.ca-file: no certificate can be trusted: it holds none; install";
+            assert!(said.starts_with(why), "{said}");
+        }
+    }
+}
