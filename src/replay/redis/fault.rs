@@ -18,6 +18,13 @@ pub(super) enum Fault {
     Setup(String),
 }
 
+impl Fault {
+    /// What [`Claim::Forgotten`](crate::Claim::Forgotten) means, where it is a fault.
+    pub(super) fn forgotten() -> Self {
+        Self::Away("it may have known the credential, and have forgotten it".to_owned())
+    }
+}
+
 impl From<Fault> for BackendError {
     fn from(fault: Fault) -> Self {
         let (Fault::Away(why) | Fault::Refused(why) | Fault::Setup(why)) = fault else {
