@@ -6,7 +6,7 @@ use keyscheme::{OnFailure, RedisConfig, RedisReplay};
 
 use crate::{
     peers::has_peer,
-    world::{Redis, Replica, pause},
+    world::{Redis, Replica, fake, pause},
 };
 
 const PASSWORD: &str = "hunter2-hunter2";
@@ -41,6 +41,34 @@ async fn what_a_server_says_is_not_repeated() {
     let Some(redis) = Redis::start(&["--rename-command", "AUTH", ""]) else { return };
     assert!(redis.ask(&["AUTH", PASSWORD]).contains(PASSWORD));
     said(redis.config().password(PASSWORD)).await;
+}
+
+/// What a sound Redis says of itself, with this policy.
+fn information(policy: &str) -> Vec<u8> {
+    let text = format!(
+        "run_id:1\r\nrole:master\r\nmaster_replid2:0\r\nmaxmemory_policy:{policy}\r\nevicted_keys:0\r\n"
+    );
+    format!("${}\r\n{text}\r\n", text.len()).into_bytes()
+}
+
+/// One that knows no script, and answers with this to whoever sends it one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_that_is_taken_for_another_is_not_run() {
+    for (loaded, expected) in [
+        ("+OK", "with another hash"),
+        ("$3\r\nabc", "with another hash"),
+        (":7", "with another hash"),
+        ("*0", "cannot be spoken with"),
+        ("$-1", "cannot be spoken with"),
+    ] {
+        let address = fake(move |words| match words[0].as_str() {
+            "INFO" => information("noeviction"),
+            "SCRIPT" => format!("{loaded}\r\n").into_bytes(),
+            _ => b"-NOSCRIPT hunter2\r\n".to_vec(),
+        });
+        let said = said(RedisConfig::new(format!("redis://{address}"))).await;
+        assert!(said.contains(expected), "{said}");
+    }
 }
 
 /// The commands of docs/configuration.md suffice.

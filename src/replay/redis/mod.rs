@@ -44,6 +44,7 @@ mod connection;
 mod fault;
 mod health;
 mod link;
+mod script;
 
 use std::fmt;
 
