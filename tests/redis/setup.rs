@@ -91,6 +91,36 @@ async fn a_user_of_few_rights_suffices() {
     assert!(less.contains("must not run our commands"), "{less}");
 }
 
+/// None of them is too many: without it nobody is ready, as claims could not be made.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_of_fewer_rights_is_not_ready() {
+    let Some(redis) = Redis::start(&[]) else { return };
+    let right = ["on", ">hunter2", "~{keyscheme}*", "+@all"];
+    redis.tell(&[&["ACL", "SETUSER", "keyscheme"][..], &right].concat(), "+OK");
+    let config = || redis.config().username("keyscheme").password("hunter2");
+    let settled = Replica::of(config());
+    settled.settled().await;
+    for taken in ["set", "del", "hset", "hmget", "time", "evalsha"] {
+        let (minus, plus) = (format!("-{taken}"), format!("+{taken}"));
+        redis.tell(&["ACL", "SETUSER", "keyscheme", &minus], "+OK");
+        let less = said(config()).await;
+        assert!(less.contains("must not run our commands"), "{taken}: {less}");
+        // Whoever goes on without it is not ready either, since that does not pass.
+        let alone = Replica::of(config().on_failure(OnFailure::DANGER_LOCAL));
+        let error = alone.verifier.ready().await.unwrap_err().to_string();
+        assert!(error.contains("must not run our commands"), "{taken}: {error}");
+        // Nor who was.
+        pause(1_000).await;
+        let error = settled.verifier.ready().await.unwrap_err().to_string();
+        assert!(error.contains("must not run our commands"), "{taken}: {error}");
+        redis.tell(&["ACL", "SETUSER", "keyscheme", &plus], "+OK");
+        settled.settled().await;
+    }
+    redis.tell(&["ACL", "SETUSER", "keyscheme", "resetkeys", "~{keyscheme}:memory"], "+OK");
+    let less = said(config()).await;
+    assert!(less.contains("must not run our commands"), "{less}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_is_spoken_with_who_is_vouched_for() {
     if !has_peer("openssl", "version") {

@@ -169,8 +169,8 @@ async fn look(
     }
     let info: Vec<String> = sections.query_async(&mut connection).await?;
     let health = Health::read(&info.concat())?;
-    let mut call = LOOK_AT.call(1);
-    call.arg(&keys.marker);
+    let mut call = LOOK_AT.call(2);
+    call.arg(&keys.marker).arg(&keys.probe);
     call.arg(&health.run_id).arg(&health.promoted_from).arg(health.evicted);
     call.arg(now.0).arg(seen).arg(FUTURE).arg(SKEW);
     let found: (String, u64, u64) = LOOK_AT.run(&call, &mut connection).await?;
@@ -208,11 +208,17 @@ struct Keys {
     /// A hash tag: what stands in braces decides the slot.
     tag: String,
     marker: String,
+    /// What a look sets as a claim is set, and deletes: no claim has a name of this length.
+    probe: String,
 }
 
 impl Keys {
     fn new(prefix: &str) -> Self {
-        Self { tag: format!("{{{prefix}}}"), marker: format!("{{{prefix}}}:memory") }
+        Self {
+            tag: format!("{{{prefix}}}"),
+            marker: format!("{{{prefix}}}:memory"),
+            probe: format!("{{{prefix}}}:probe"),
+        }
     }
 
     /// A collision would refuse the second claim, and only who holds both keys can look for one.

@@ -45,9 +45,10 @@ impl From<RedisError> for Fault {
         match code(&error).as_deref() {
             Some("OOM") => Self::Refused("it is full; give it more maxmemory".to_owned()),
             Some("NOAUTH") => Self::Setup("it demands a password".to_owned()),
-            Some("NOPERM") => {
-                let why = "its user must not run our commands; docs/configuration.md has the ACL";
-                Self::Setup(why.to_owned())
+            Some("NOPERM") => Self::Setup(DENIED.to_owned()),
+            Some("ERR") if is_denied(&error) => Self::Setup(DENIED.to_owned()),
+            Some("ASK" | "TRYAGAIN") => {
+                Self::Refused("its cluster is moving our keys to another node".to_owned())
             }
             Some("WRONGPASS") => Self::Setup(WRONG_PASSWORD.to_owned()),
             Some("READONLY") => Self::Setup(REPLICA.to_owned()),
@@ -68,6 +69,15 @@ fn code(error: &RedisError) -> Option<String> {
     error.code().map(str::to_owned).or_else(of_several)
 }
 
+/// Whether a script met a command or key that its user has no right to: the code does not say so.
+fn is_denied(error: &RedisError) -> bool {
+    let said = error.detail().unwrap_or_default().to_ascii_lowercase();
+    // The first two before Redis 7.2.
+    let denials =
+        ["can't run this command", "can't access at least one of the keys", "no permissions"];
+    denials.iter().any(|denial| said.contains(denial))
+}
+
 /// An error's code is the first word that the server says, and may be anything.
 fn word(code: &str) -> &str {
     let is_code = code.len() <= 16 && code.bytes().all(|b| b.is_ascii_uppercase());
@@ -75,5 +85,6 @@ fn word(code: &str) -> &str {
 }
 
 const WHAT: &str = "Redis";
+const DENIED: &str = "its user must not run our commands; docs/configuration.md has the ACL";
 const WRONG_PASSWORD: &str = "it refuses our user name or password";
 pub(super) const REPLICA: &str = "it is a replica; name the primary";

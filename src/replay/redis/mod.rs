@@ -3,6 +3,7 @@
 //! ```text
 //! {prefix}:memory   hash: run promoted evicted born clock fence     ; the marker, which never expires
 //! {prefix}digest    1, until max-age + 91 s have passed             ; a claim
+//! {prefix}:probe    1, and gone again within the same script        ; whether claims could be made
 //!
 //! digest = first 16 bytes of SHA-256(service LF key-id LF nonce)
 //! ```
