@@ -10,6 +10,7 @@ use std::{
 use crate::{
     directory::directory,
     program::{keyscheme, serve_here, started},
+    server::free_address,
     wire::ask,
     world::{Redis, credential, pause},
 };
@@ -128,6 +129,27 @@ async fn who_decides_alone_writes_it() {
     assert!(again().iter().all(|line| line.contains(" INFO ")), "{server}");
     let accepted = again()[1].split_once("accepted=").unwrap().1.parse::<u64>().unwrap();
     assert!(accepted >= 100, "{server}");
+}
+
+/// What keeps it from being ready is written at the start, whether anybody asks or not.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_cannot_be_reached_is_written_at_the_start() {
+    let directory = directory("redis-nobody");
+    let nobody = free_address();
+    for (on_failure, expected) in [
+        ("closed", "WARN not ready why=\"Redis: the connection is refused; "),
+        ("danger-local", "ERROR single-use credentials are judged by this process alone"),
+    ] {
+        let replay =
+            format!("kind = \"redis\"\nurl = \"redis://{nobody}\"\non-failure = \"{on_failure}\"");
+        let (server, _) = started(&mut serve_here(&configured(&directory, &replay)));
+        let started = Instant::now();
+        while !server.written().contains(expected) {
+            assert!(started.elapsed() < Duration::from_secs(5), "{server}");
+            pause(20).await;
+        }
+        assert!(server.written().contains("look whether it runs, and at replay.url"), "{server}");
+    }
 }
 
 /// The tools look at a configuration without a word to its Redis.

@@ -6,6 +6,7 @@ use keyscheme::{OnFailure, RedisConfig, RedisReplay};
 
 use crate::{
     peers::has_peer,
+    server::free_address,
     world::{Redis, Replica, fake, pause},
 };
 
@@ -58,8 +59,8 @@ async fn a_script_that_is_taken_for_another_is_not_run() {
         ("+OK", "with another hash"),
         ("$3\r\nabc", "with another hash"),
         (":7", "with another hash"),
-        ("*0", "cannot be spoken with"),
-        ("$-1", "cannot be spoken with"),
+        ("*0", "does not answer as Redis does"),
+        ("$-1", "does not answer as Redis does"),
     ] {
         let address = fake(move |words| match words[0].as_str() {
             "INFO" => information("noeviction"),
@@ -169,12 +170,39 @@ async fn tls_is_spoken_with_who_is_vouched_for() {
     replica.settled().await;
     replica.used(3).await;
     // Not vouched for, by a stranger or by nobody; and of another name.
-    said(config(&redis).authorities(pem("other.pem"))).await;
-    said(config(&redis)).await;
+    let fails = "TLS with it fails; look at replay.url and replay.ca-file";
+    assert!(said(config(&redis).authorities(pem("other.pem"))).await.contains(fails));
+    assert!(said(config(&redis)).await.contains(fails));
     let Some(redis) = start("other") else { return };
-    said(config(&redis).authorities(pem("other.pem"))).await;
+    assert!(said(config(&redis).authorities(pem("other.pem"))).await.contains(fails));
     // Without TLS where there is nothing else.
     said(redis.config()).await;
+}
+
+/// Each in words of its own, and where to look.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_keeps_us_from_it_is_named() {
+    let nobody = free_address();
+    let http = fake(|_| b"HTTP/1.1 400 hunter2\r\n\r\n".to_vec());
+    let hung_up = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let hangs_up = hung_up.local_addr().unwrap();
+    std::thread::spawn(move || hung_up.incoming().for_each(drop));
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let says_nothing = silent.local_addr().unwrap();
+    for (url, expected) in [
+        (format!("redis://{nobody}"), "the connection is refused"),
+        // Longer than a name may be, so that nobody is asked for it.
+        (format!("redis://{}", "a".repeat(64)), "its host is not found"),
+        ("unix:///nonexistent/redis.sock".to_owned(), "there is no such socket"),
+        (format!("redis://{http}"), "is no Redis"),
+        (format!("rediss://{http}"), "it has ended the connection"),
+        (format!("redis://{hangs_up}"), "it has ended the connection"),
+        (format!("rediss://{hangs_up}"), "it has ended the connection"),
+        (format!("redis://{says_nothing}"), "no connection within "),
+    ] {
+        let said = said(RedisConfig::new(&*url)).await;
+        assert!(said.contains(expected) && said.contains("replay.url"), "{url}: {said}");
+    }
 }
 
 /// Outside of a runtime there is an error, and no panic; and a runtime may end.

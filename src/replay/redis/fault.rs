@@ -1,6 +1,12 @@
 //! What went wrong, in words of our own: Redis repeats the beginning of a command that it does not
 //! know, and with it a password.
 
+use std::{
+    error::Error,
+    io::{self, ErrorKind as Io},
+    sync::Arc,
+};
+
 use ::redis::{ErrorKind, RedisError};
 
 use crate::error::BackendError;
@@ -56,10 +62,47 @@ impl From<RedisError> for Fault {
                 Self::Away(format!("it answers {code}"))
             }
             Some(code) => Self::Refused(format!("it answers {}", word(code))),
-            None if error.is_io_error() => Self::Away(error.category().to_owned()),
-            None => Self::Away(format!("cannot be spoken with: {}", error.category())),
+            None if error.is_io_error() => Self::Away(broken(&error)),
+            None => {
+                let why = format!("it does not answer as Redis does ({})", error.category());
+                Self::Away(format!("{why}; {LOOK_AT_URL}"))
+            }
         }
     }
+}
+
+/// Why there is no connection, or none any more.
+fn broken(error: &RedisError) -> String {
+    let Some(error) = beneath(error) else {
+        let why = if error.is_connection_dropped() { ENDED } else { "there is no connection" };
+        return format!("{why}; {LOOK_AT_URL}");
+    };
+    let why = match error.kind() {
+        Io::ConnectionRefused => "the connection is refused",
+        Io::NotFound => "there is no such socket",
+        Io::PermissionDenied => "we must not connect to it",
+        Io::HostUnreachable | Io::NetworkUnreachable => "its machine cannot be reached",
+        Io::TimedOut => "the connection timed out",
+        Io::BrokenPipe
+        | Io::ConnectionAborted
+        | Io::ConnectionReset
+        | Io::NotConnected
+        | Io::UnexpectedEof => ENDED,
+        // Of a certificate too, whose names are not repeated.
+        Io::InvalidData => {
+            return "TLS with it fails; look at replay.url and replay.ca-file".to_owned();
+        }
+        // The standard library has no kind for it, and says it in these words.
+        _ if error.to_string().starts_with("failed to lookup address") => "its host is not found",
+        kind => return format!("{kind}; {LOOK_AT_URL}"),
+    };
+    format!("{why}; {LOOK_AT_URL}")
+}
+
+/// The trouble of the operating system, or of TLS, that the client found.
+fn beneath(error: &RedisError) -> Option<&io::Error> {
+    let error = error.source()?.downcast_ref::<Arc<dyn Error + Send + Sync>>()?;
+    error.downcast_ref()
 }
 
 /// The code that the server gave, also of one of several commands.
@@ -85,6 +128,9 @@ fn word(code: &str) -> &str {
 }
 
 const WHAT: &str = "Redis";
+/// The client ends a connection itself where it does not understand an answer.
+const ENDED: &str = "it has ended the connection, or is no Redis";
+pub(super) const LOOK_AT_URL: &str = "look whether it runs, and at replay.url";
 const DENIED: &str = "its user must not run our commands; docs/configuration.md has the ACL";
 const WRONG_PASSWORD: &str = "it refuses our user name or password";
 pub(super) const REPLICA: &str = "it is a replica; name the primary";
