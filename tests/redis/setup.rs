@@ -11,6 +11,8 @@ use crate::{
 };
 
 const PASSWORD: &str = "hunter2-hunter2";
+/// Enough for a machine that is busy with other tests.
+const LONG: Duration = Duration::from_secs(1);
 
 /// What a store says while it is set up wrong, everywhere that it says something.
 async fn said(config: RedisConfig) -> String {
@@ -50,6 +52,17 @@ fn information(policy: &str) -> Vec<u8> {
         "run_id:1\r\nrole:master\r\nmaster_replid2:0\r\nmaxmemory_policy:{policy}\r\nevicted_keys:0\r\n"
     );
     format!("${}\r\n{text}\r\n", text.len()).into_bytes()
+}
+
+/// Of a policy a name is repeated, and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_policy_is_not_repeated() {
+    for policy in ["hunter2", "<b>", &"hunter2".repeat(400_000)] {
+        let answer = information(policy);
+        let address = fake(move |_| answer.clone());
+        let said = said(RedisConfig::new(format!("redis://{address}")).timeout(LONG)).await;
+        assert!(said.contains("its maxmemory-policy is another") && said.len() < 10_000, "{said}");
+    }
 }
 
 /// One that knows no script, and answers with this to whoever sends it one.
