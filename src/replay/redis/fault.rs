@@ -25,7 +25,7 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// What [`Claim::Forgotten`](crate::Claim::Forgotten) means, where it is a fault.
+    /// A claim that may have been forgotten, where that is a fault.
     pub(super) fn forgotten() -> Self {
         Self::Away("it may have known the credential, and have forgotten it".to_owned())
     }
@@ -49,10 +49,12 @@ impl From<RedisError> for Fault {
             return Self::Setup(WRONG_PASSWORD.to_owned());
         }
         match code(&error).as_deref() {
-            Some("OOM") => Self::Refused("it is full; give it more maxmemory".to_owned()),
+            Some("OOM") => Self::Refused(FULL.to_owned()),
             Some("NOAUTH") => Self::Setup("it demands a password".to_owned()),
             Some("NOPERM") => Self::Setup(DENIED.to_owned()),
             Some("ERR") if is_denied(&error) => Self::Setup(DENIED.to_owned()),
+            // Of a script before Redis 7.
+            Some("ERR") if says(&error, &["-oom "]) => Self::Refused(FULL.to_owned()),
             Some("ASK" | "TRYAGAIN") => {
                 Self::Refused("its cluster is moving our keys to another node".to_owned())
             }
@@ -114,11 +116,17 @@ fn code(error: &RedisError) -> Option<String> {
 
 /// Whether a script met a command or key that its user has no right to: the code does not say so.
 fn is_denied(error: &RedisError) -> bool {
-    let said = error.detail().unwrap_or_default().to_ascii_lowercase();
     // The first two before Redis 7.2.
-    let denials =
-        ["can't run this command", "can't access at least one of the keys", "no permissions"];
-    denials.iter().any(|denial| said.contains(denial))
+    says(
+        error,
+        &["can't run this command", "can't access at least one of the keys", "no permissions"],
+    )
+}
+
+/// Whether one of these stands in what the server says behind the code.
+fn says(error: &RedisError, parts: &[&str]) -> bool {
+    let said = error.detail().unwrap_or_default().to_ascii_lowercase();
+    parts.iter().any(|part| said.contains(part))
 }
 
 /// An error's code is the first word that the server says, and may be anything.
@@ -131,6 +139,53 @@ const WHAT: &str = "Redis";
 /// The client ends a connection itself where it does not understand an answer.
 const ENDED: &str = "it has ended the connection, or is no Redis";
 pub(super) const LOOK_AT_URL: &str = "look whether it runs, and at replay.url";
+const FULL: &str = "it is full; give it more maxmemory";
 const DENIED: &str = "its user must not run our commands; docs/configuration.md has the ACL";
 const WRONG_PASSWORD: &str = "it refuses our user name or password";
 pub(super) const REPLICA: &str = "it is a replica; name the primary";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As Redis 6, 7.0, 7.2 and Valkey say it.
+    #[test]
+    fn what_is_refused_within_a_script_is_known_by_its_text() {
+        for (said, expected) in [
+            (
+                "ERR Error running script (call to f_1): @user_script:18: @user_script: 18: The user \
+              executing the script can't run this command or subcommand",
+                DENIED,
+            ),
+            (
+                "ERR The user executing the script can't run this command or subcommand script: 1, on \
+              @user_script:1.",
+                DENIED,
+            ),
+            (
+                "ERR The user executing the script can't access at least one of the keys mentioned in \
+              the command arguments script: 1",
+                DENIED,
+            ),
+            (
+                "ERR ACL failure in script: User hunter2 has no permissions to run the 'set' command",
+                DENIED,
+            ),
+            ("ERR ACL failure in script: No permissions to access a key script: 1", DENIED),
+            ("NOPERM User hunter2 has no permissions to run the 'evalsha' command", DENIED),
+            (
+                "ERR Error running script (call to f_1): @user_script:18: @user_script: 18: -OOM command \
+              not allowed when used memory > 'maxmemory'.",
+                FULL,
+            ),
+            ("OOM command not allowed when used memory > 'maxmemory'.", FULL),
+            ("ERR unknown command 'hunter2'", "it answers ERR"),
+            ("HUNTER2 hunter2", "it answers an error"),
+        ] {
+            let answer = ::redis::parse_redis_value(format!("-{said}\r\n").as_bytes()).unwrap();
+            let error = answer.extract_error().unwrap_err();
+            let why = BackendError::from(Fault::from(error)).to_string();
+            assert_eq!(why, format!("Redis: {expected}"), "{said}");
+        }
+    }
+}
