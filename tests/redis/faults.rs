@@ -125,6 +125,8 @@ async fn a_full_one_is_unavailable_and_forgets_nothing() {
     redis.tell(&["CONFIG", "SET", "maxmemory", "1000000"], "+OK");
     assert!(replica.why().await.contains("it is full"));
     replica.accepts_none(&used, 1_300).await;
+    let why = replica.verifier.ready().await.unwrap_err().to_string();
+    assert!(why.contains("it is full"), "{why}");
     redis.tell(&["CONFIG", "SET", "maxmemory", "0"], "+OK");
     let back = replica.settled().await;
     assert!(back < Duration::from_millis(1_500), "{back:?}");

@@ -72,14 +72,14 @@ async fn a_primary_that_was_a_replica_meanwhile_has_lost_its_own() {
     assert_eq!(one.says(&unused).await, "unavailable");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn in_a_cluster_the_node_that_has_the_slot_is_asked() {
+/// Two nodes, of which the second has the slot of our keys.
+async fn cluster() -> Option<[Redis; 2]> {
     // The port of the bus between nodes would be 10000 higher, which may be none.
     let nodes = [0, 1].map(|_| {
         let bus = free_address().port().to_string();
         Redis::start(&["--cluster-enabled", "yes", "--cluster-port", &bus]).map(|node| (node, bus))
     });
-    let [Some((asked, _)), Some((owner, bus))] = nodes else { return };
+    let [Some((asked, _)), Some((owner, bus))] = nodes else { return None };
     asked.tell(&["CLUSTER", "ADDSLOTSRANGE", "0", "1"], "+OK");
     owner.tell(&["CLUSTER", "ADDSLOTSRANGE", "2", "16383"], "+OK");
     let port = owner.address.port().to_string();
@@ -90,6 +90,12 @@ async fn in_a_cluster_the_node_that_has_the_slot_is_asked() {
         assert!(started.elapsed() < Duration::from_secs(10), "{}", asked.server);
         pause(50).await;
     }
+    Some([asked, owner])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_cluster_the_node_that_has_the_slot_is_asked() {
+    let Some([asked, owner]) = cluster().await else { return };
     assert!(asked.ask(&["GET", "{keyscheme}:memory"]).starts_with("-MOVED"));
     let one = Replica::of(asked.config());
     one.settled().await;
@@ -97,4 +103,31 @@ async fn in_a_cluster_the_node_that_has_the_slot_is_asked() {
     one.all_are(&used, "replayed").await;
     assert_eq!(owner.ask(&["DBSIZE"]), format!(":{}", 5 + 2));
     Replica::of(owner.config()).all_are(&used, "replayed").await;
+}
+
+/// While a slot moves, what is not there may be at the other node: nobody can tell, and all say so.
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_cluster_keys_that_move_are_not_judged() {
+    let Some([other, owner]) = cluster().await else { return };
+    let one = Replica::of(owner.config());
+    one.settled().await;
+    let used = one.used(5).await;
+    let (slot, id) =
+        (owner.ask(&["CLUSTER", "KEYSLOT", "{keyscheme}"]), other.ask(&["CLUSTER", "MYID"]));
+    let slot = slot.trim_start_matches(':');
+    owner.tell(&["CLUSTER", "SETSLOT", slot, "MIGRATING", &id], "+OK");
+    // Some keys are there, and then none.
+    for answer in ["-TRYAGAIN", "-ASK"] {
+        let answered = owner.ask(&["MGET", "{keyscheme}:memory", "{keyscheme}new"]);
+        assert!(answered.starts_with(answer), "{answered}");
+        let why = one.why().await;
+        assert!(why.contains("is moving our keys to another node"), "{why}");
+        pause(1_000).await;
+        let why = one.verifier.ready().await.unwrap_err().to_string();
+        assert!(why.contains("is moving our keys to another node"), "{why}");
+        owner.ask(&["DEL", "{keyscheme}:memory"]);
+    }
+    owner.tell(&["CLUSTER", "SETSLOT", slot, "STABLE"], "+OK");
+    one.settled().await;
+    one.all_are(&used, "unavailable").await;
 }

@@ -10,6 +10,7 @@ use std::{
 use crate::{
     directory::directory,
     program::{keyscheme, serve_here, started},
+    server::free_address,
     wire::ask,
     world::{Redis, credential, pause},
 };
@@ -84,6 +85,71 @@ async fn two_processes_accept_each_credential_once_and_say_when_they_are_ready()
     assert!(status == 503 && why.contains("has forgotten"), "{status} {why}");
     let written = format!("{}{}", one.written(), other.written());
     assert!(written.contains("not ready") && !written.contains("hunter2"), "{written}");
+}
+
+/// Who goes on alone says so, with the reason and once, and says when that has ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_decides_alone_writes_it() {
+    let Some(mut redis) = Redis::start(&[]) else { return };
+    let replay = format!(
+        "kind = \"redis\"\nurl = \"redis://{}/0\"\ntimeout = \"1s\"\non-failure = \"danger-local\"",
+        redis.address
+    );
+    let (server, address) = started(&mut serve_here(&configured(&redis.directory, &replay)));
+    let lines = |part: &str| {
+        let written = server.written();
+        written.lines().filter(|line| line.contains(part)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let alone = || lines("single-use credentials are judged by this process alone (danger-local)");
+    let again = || lines("single-use credentials are judged by Redis again");
+    let ended = async |times: usize| {
+        let started = Instant::now();
+        while again().len() < times {
+            assert!(started.elapsed() < Duration::from_secs(15), "{server}");
+            assert_eq!(judge(address, &credential()), 200, "{server}");
+            pause(50).await;
+        }
+    };
+    // One that is new is not believed yet.
+    assert_eq!(asks(address, "/readyz"), (200, "ready".to_owned()), "{server}");
+    ended(1).await;
+    assert!(matches!(&alone()[..], [line] if line.contains("it is new")), "{server}");
+    redis.server.kill();
+    for _ in 0..100 {
+        assert_eq!(judge(address, &credential()), 200, "{server}");
+    }
+    assert_eq!(asks(address, "/readyz"), (200, "ready".to_owned()), "{server}");
+    pause(100).await;
+    let written = alone();
+    assert_eq!(written.len(), 2, "{server}");
+    assert!(written[1].contains(" ERROR ") && written[1].contains("error=Redis: "), "{server}");
+    redis.again();
+    ended(2).await;
+    assert_eq!(alone().len(), 2, "{server}");
+    assert!(again().iter().all(|line| line.contains(" INFO ")), "{server}");
+    let accepted = again()[1].split_once("accepted=").unwrap().1.parse::<u64>().unwrap();
+    assert!(accepted >= 100, "{server}");
+}
+
+/// What keeps it from being ready is written at the start, whether anybody asks or not.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_cannot_be_reached_is_written_at_the_start() {
+    let directory = directory("redis-nobody");
+    let nobody = free_address();
+    for (on_failure, expected) in [
+        ("closed", "WARN not ready why=\"Redis: the connection is refused; "),
+        ("danger-local", "ERROR single-use credentials are judged by this process alone"),
+    ] {
+        let replay =
+            format!("kind = \"redis\"\nurl = \"redis://{nobody}\"\non-failure = \"{on_failure}\"");
+        let (server, _) = started(&mut serve_here(&configured(&directory, &replay)));
+        let started = Instant::now();
+        while !server.written().contains(expected) {
+            assert!(started.elapsed() < Duration::from_secs(5), "{server}");
+            pause(20).await;
+        }
+        assert!(server.written().contains("look whether it runs, and at replay.url"), "{server}");
+    }
 }
 
 /// The tools look at a configuration without a word to its Redis.

@@ -6,10 +6,13 @@ use keyscheme::{OnFailure, RedisConfig, RedisReplay};
 
 use crate::{
     peers::has_peer,
-    world::{Redis, Replica, pause},
+    server::free_address,
+    world::{Redis, Replica, fake, pause},
 };
 
 const PASSWORD: &str = "hunter2-hunter2";
+/// Enough for a machine that is busy with other tests.
+const LONG: Duration = Duration::from_secs(1);
 
 /// What a store says while it is set up wrong, everywhere that it says something.
 async fn said(config: RedisConfig) -> String {
@@ -43,6 +46,45 @@ async fn what_a_server_says_is_not_repeated() {
     said(redis.config().password(PASSWORD)).await;
 }
 
+/// What a sound Redis says of itself, with this policy.
+fn information(policy: &str) -> Vec<u8> {
+    let text = format!(
+        "run_id:1\r\nrole:master\r\nmaster_replid2:0\r\nmaxmemory_policy:{policy}\r\nevicted_keys:0\r\n"
+    );
+    format!("${}\r\n{text}\r\n", text.len()).into_bytes()
+}
+
+/// Of a policy a name is repeated, and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_policy_is_not_repeated() {
+    for policy in ["hunter2", "<b>", &"hunter2".repeat(400_000)] {
+        let answer = information(policy);
+        let address = fake(move |_| answer.clone());
+        let said = said(RedisConfig::new(format!("redis://{address}")).timeout(LONG)).await;
+        assert!(said.contains("its maxmemory-policy is another") && said.len() < 10_000, "{said}");
+    }
+}
+
+/// One that knows no script, and answers with this to whoever sends it one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_that_is_taken_for_another_is_not_run() {
+    for (loaded, expected) in [
+        ("+OK", "with another hash"),
+        ("$3\r\nabc", "with another hash"),
+        (":7", "with another hash"),
+        ("*0", "does not answer as Redis does"),
+        ("$-1", "does not answer as Redis does"),
+    ] {
+        let address = fake(move |words| match words[0].as_str() {
+            "INFO" => information("noeviction"),
+            "SCRIPT" => format!("{loaded}\r\n").into_bytes(),
+            _ => b"-NOSCRIPT hunter2\r\n".to_vec(),
+        });
+        let said = said(RedisConfig::new(format!("redis://{address}"))).await;
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
 /// The commands of docs/configuration.md suffice.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_of_few_rights_suffices() {
@@ -59,6 +101,36 @@ async fn a_user_of_few_rights_suffices() {
     let used = replica.used(3).await;
     replica.all_are(&used, "replayed").await;
     redis.tell(&["ACL", "SETUSER", "keyscheme", "-info"], "+OK");
+    let less = said(config()).await;
+    assert!(less.contains("must not run our commands"), "{less}");
+}
+
+/// None of them is too many: without it nobody is ready, as claims could not be made.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_of_fewer_rights_is_not_ready() {
+    let Some(redis) = Redis::start(&[]) else { return };
+    let right = ["on", ">hunter2", "~{keyscheme}*", "+@all"];
+    redis.tell(&[&["ACL", "SETUSER", "keyscheme"][..], &right].concat(), "+OK");
+    let config = || redis.config().username("keyscheme").password("hunter2");
+    let settled = Replica::of(config());
+    settled.settled().await;
+    for taken in ["set", "del", "hset", "hmget", "time", "evalsha"] {
+        let (minus, plus) = (format!("-{taken}"), format!("+{taken}"));
+        redis.tell(&["ACL", "SETUSER", "keyscheme", &minus], "+OK");
+        let less = said(config()).await;
+        assert!(less.contains("must not run our commands"), "{taken}: {less}");
+        // Whoever goes on without it is not ready either, since that does not pass.
+        let alone = Replica::of(config().on_failure(OnFailure::DANGER_LOCAL));
+        let error = alone.verifier.ready().await.unwrap_err().to_string();
+        assert!(error.contains("must not run our commands"), "{taken}: {error}");
+        // Nor who was.
+        pause(1_000).await;
+        let error = settled.verifier.ready().await.unwrap_err().to_string();
+        assert!(error.contains("must not run our commands"), "{taken}: {error}");
+        redis.tell(&["ACL", "SETUSER", "keyscheme", &plus], "+OK");
+        settled.settled().await;
+    }
+    redis.tell(&["ACL", "SETUSER", "keyscheme", "resetkeys", "~{keyscheme}:memory"], "+OK");
     let less = said(config()).await;
     assert!(less.contains("must not run our commands"), "{less}");
 }
@@ -111,12 +183,39 @@ async fn tls_is_spoken_with_who_is_vouched_for() {
     replica.settled().await;
     replica.used(3).await;
     // Not vouched for, by a stranger or by nobody; and of another name.
-    said(config(&redis).authorities(pem("other.pem"))).await;
-    said(config(&redis)).await;
+    let fails = "TLS with it fails; look at replay.url and replay.ca-file";
+    assert!(said(config(&redis).authorities(pem("other.pem"))).await.contains(fails));
+    assert!(said(config(&redis)).await.contains(fails));
     let Some(redis) = start("other") else { return };
-    said(config(&redis).authorities(pem("other.pem"))).await;
+    assert!(said(config(&redis).authorities(pem("other.pem"))).await.contains(fails));
     // Without TLS where there is nothing else.
     said(redis.config()).await;
+}
+
+/// Each in words of its own, and where to look.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_keeps_us_from_it_is_named() {
+    let nobody = free_address();
+    let http = fake(|_| b"HTTP/1.1 400 hunter2\r\n\r\n".to_vec());
+    let hung_up = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let hangs_up = hung_up.local_addr().unwrap();
+    std::thread::spawn(move || hung_up.incoming().for_each(drop));
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let says_nothing = silent.local_addr().unwrap();
+    for (url, expected) in [
+        (format!("redis://{nobody}"), "the connection is refused"),
+        // Longer than a name may be, so that nobody is asked for it.
+        (format!("redis://{}", "a".repeat(64)), "its host is not found"),
+        ("unix:///nonexistent/redis.sock".to_owned(), "there is no such socket"),
+        (format!("redis://{http}"), "is no Redis"),
+        (format!("rediss://{http}"), "it has ended the connection"),
+        (format!("redis://{hangs_up}"), "it has ended the connection"),
+        (format!("rediss://{hangs_up}"), "it has ended the connection"),
+        (format!("redis://{says_nothing}"), "no connection within "),
+    ] {
+        let said = said(RedisConfig::new(&*url)).await;
+        assert!(said.contains(expected) && said.contains("replay.url"), "{url}: {said}");
+    }
 }
 
 /// Outside of a runtime there is an error, and no panic; and a runtime may end.

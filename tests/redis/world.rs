@@ -259,3 +259,39 @@ impl Proxy {
         RedisConfig::new(format!("redis://{}/0", self.address)).timeout(Duration::from_secs(1))
     }
 }
+
+/// What is no Redis, and answers each command as it is told to.
+pub fn fake(answer: impl Fn(&[String]) -> Vec<u8> + Send + Clone + 'static) -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let answer = answer.clone();
+            thread::spawn(move || {
+                let mut commands = BufReader::new(stream.try_clone().unwrap());
+                while let Some(words) = command(&mut commands) {
+                    if (&stream).write_all(&answer(&words)).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+/// The words of the next command.
+fn command(from: &mut impl BufRead) -> Option<Vec<String>> {
+    let mut line = String::new();
+    from.read_line(&mut line).ok()?;
+    let words: usize = line.trim_end().strip_prefix('*')?.parse().ok()?;
+    let word = |_| {
+        let mut length = String::new();
+        from.read_line(&mut length).ok()?;
+        let length: usize = length.trim_end().strip_prefix('$')?.parse().ok()?;
+        let mut word = vec![0; length + 2];
+        from.read_exact(&mut word).ok()?;
+        Some(String::from_utf8_lossy(&word[..length]).into_owned())
+    };
+    (0..words).map(word).collect()
+}

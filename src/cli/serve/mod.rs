@@ -81,6 +81,9 @@ impl Serve {
         let end = told_to_end()?;
         print(format_args!("listening on {}", listener.name()))?;
         tracing::info!(target: "keyscheme", listen = %listener.name(), "started");
+        let first = Arc::clone(&server);
+        // Who never asks /readyz reads in the log what keeps it from being ready.
+        tokio::spawn(async move { first.ready.ask(&first.judge).await });
         let watch = server.judge.auth.watch();
         let graceful = serve(&listener, &server, reload, end).await;
         server.ready.end();

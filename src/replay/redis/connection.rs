@@ -6,8 +6,8 @@ use std::{
 };
 
 use ::redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, Pipeline,
-    RedisError, Script, ServerErrorKind, aio::MultiplexedConnection,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, Pipeline,
+    aio::MultiplexedConnection,
 };
 use sha2::{Digest, Sha256};
 
@@ -15,6 +15,7 @@ use super::{
     config::RedisConfig,
     fault::Fault,
     health::{Health, SECTIONS},
+    script::Source,
 };
 use crate::{
     replay::{Claim, MARGIN, ReplayClaim},
@@ -137,13 +138,9 @@ impl Connection {
         Ok(Claim::Forgotten)
     }
 
-    async fn ask(&self, claim: &ReplayClaim<'_>, born: &str) -> Result<String, RedisError> {
-        let mut command = Cmd::with_capacity(12, 320);
-        command
-            .arg("EVALSHA")
-            .arg(CLAIM.get_hash())
-            .arg(2)
-            .arg(&self.keys.marker)
+    async fn ask(&self, claim: &ReplayClaim<'_>, born: &str) -> Result<String, Fault> {
+        let mut call = CLAIM.call(2);
+        call.arg(&self.keys.marker)
             .arg(self.keys.of(claim))
             .arg(born)
             .arg(claim.now.0)
@@ -152,15 +149,7 @@ impl Connection {
             .arg(MARGIN)
             .arg(FUTURE)
             .arg(SKEW);
-        let mut connection = self.multiplexed.clone();
-        let answer = command.query_async(&mut connection).await;
-        match answer {
-            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                CLAIM.load_async(&mut connection).await?;
-                command.query_async(&mut connection).await
-            }
-            other => other,
-        }
+        CLAIM.run(&call, &mut self.multiplexed.clone()).await
     }
 }
 
@@ -180,10 +169,11 @@ async fn look(
     }
     let info: Vec<String> = sections.query_async(&mut connection).await?;
     let health = Health::read(&info.concat())?;
-    let mut script = LOOK_AT.prepare_invoke();
-    script.key(&keys.marker).arg(&health.run_id).arg(&health.promoted_from).arg(health.evicted);
-    script.arg(now.0).arg(seen).arg(FUTURE).arg(SKEW);
-    let found: (String, u64, u64) = script.invoke_async(&mut connection).await?;
+    let mut call = LOOK_AT.call(2);
+    call.arg(&keys.marker).arg(&keys.probe);
+    call.arg(&health.run_id).arg(&health.promoted_from).arg(health.evicted);
+    call.arg(now.0).arg(seen).arg(FUTURE).arg(SKEW);
+    let found: (String, u64, u64) = LOOK_AT.run(&call, &mut connection).await?;
     let (born, clock, fence) = found;
     if born.is_empty() {
         return Err(clocks());
@@ -218,11 +208,17 @@ struct Keys {
     /// A hash tag: what stands in braces decides the slot.
     tag: String,
     marker: String,
+    /// What a look sets as a claim is set, and deletes: no claim has a name of this length.
+    probe: String,
 }
 
 impl Keys {
     fn new(prefix: &str) -> Self {
-        Self { tag: format!("{{{prefix}}}"), marker: format!("{{{prefix}}}:memory") }
+        Self {
+            tag: format!("{{{prefix}}}"),
+            marker: format!("{{{prefix}}}:memory"),
+            probe: format!("{{{prefix}}}:probe"),
+        }
     }
 
     /// A collision would refuse the second claim, and only who holds both keys can look for one.
@@ -239,8 +235,8 @@ impl Keys {
     }
 }
 
-static CLAIM: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("claim.lua")));
-static LOOK_AT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("look.lua")));
+static CLAIM: LazyLock<Source> = LazyLock::new(|| Source::new(include_str!("claim.lua")));
+static LOOK_AT: LazyLock<Source> = LazyLock::new(|| Source::new(include_str!("look.lua")));
 
 /// How long what a look has seen is believed.
 pub(super) const LOOK: Duration = Duration::from_secs(1);

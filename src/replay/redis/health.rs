@@ -27,9 +27,9 @@ impl Health {
         }
         let policy = field("maxmemory_policy")?;
         if policy != "noeviction" {
-            let why = format!(
-                "its maxmemory-policy is {policy}, which drops live claims; set noeviction"
-            );
+            let name = policy_name(policy);
+            let why =
+                format!("its maxmemory-policy is {name}, which drops live claims; set noeviction");
             return Err(Fault::Setup(why));
         }
         let evicted = field("evicted_keys")?.parse();
@@ -42,6 +42,12 @@ impl Health {
             evicted,
         })
     }
+}
+
+/// What it says may be anything, and is shown to strangers.
+fn policy_name(policy: &str) -> &str {
+    let is_name = policy.len() <= 32 && policy.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+    if is_name { policy } else { "another" }
 }
 
 #[cfg(test)]
@@ -66,6 +72,8 @@ mod tests {
             ("role:master", "role:slave", "name the primary"),
             ("noeviction", "volatile-ttl", "volatile-ttl, which drops live claims"),
             ("noeviction", "allkeys-lru", "set noeviction"),
+            ("noeviction", "NOEVICTION", "is another, which drops live claims"),
+            ("noeviction", &"a".repeat(33), "is another, which drops live claims"),
             ("run_id", "ran_id", "does not say run_id"),
             ("evicted_keys:7", "evicted_keys:many", "no numbers"),
         ] {

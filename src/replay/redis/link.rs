@@ -24,7 +24,7 @@ use tokio::{sync::watch, time::timeout};
 use super::{
     config::RedisConfig,
     connection::{Connection, Memory},
-    fault::Fault,
+    fault::{Fault, LOOK_AT_URL},
 };
 use crate::{
     error::Mistake,
@@ -122,7 +122,7 @@ impl Link {
         let state = changes.borrow().clone();
         match state {
             State::Down(fault) => Err(fault),
-            State::New => Err(Fault::Away("there is no connection yet".to_owned())),
+            State::New => Err(no_connection(patience)),
             State::Up(connection) => Ok(connection),
         }
     }
@@ -193,8 +193,10 @@ impl Shared {
         }
         let seen = self.seen.load(Ordering::Relaxed);
         let opened = Connection::open(&self.config, &self.target, now, seen);
-        let opened = timeout(PAUSE, opened).await.unwrap_or_else(|_| Err(no_answer(PAUSE)));
-        opened.map(Arc::new)
+        match timeout(PAUSE, opened).await {
+            Ok(opened) => opened.map(Arc::new),
+            Err(_) => Err(no_connection(PAUSE)),
+        }
     }
 }
 
@@ -213,6 +215,10 @@ impl Drop for Turn {
 
 fn no_answer(limit: Duration) -> Fault {
     Fault::Away(format!("no answer within {} ms", limit.as_millis()))
+}
+
+fn no_connection(limit: Duration) -> Fault {
+    Fault::Away(format!("no connection within {} ms; {LOOK_AT_URL}", limit.as_millis()))
 }
 
 /// How long the first claims wait for the connection.

@@ -1,9 +1,12 @@
--- Finds the marker of this memory, or begins one behind a fence. KEYS: the marker. ARGV: the run id, the
--- replication id that it was promoted from or nothing, how many keys it has evicted, the caller's time,
--- the greatest clock that the caller knows of this store, future, skew. See mod.rs.
+-- Finds the marker of this memory, or begins one behind a fence. KEYS: the marker, the probe. ARGV: the
+-- run id, the replication id that it was promoted from or nothing, how many keys it has evicted, the
+-- caller's time, the greatest clock that the caller knows of this store, future, skew. See mod.rs.
 local time = redis.call('TIME')
 local clock = tonumber(time[1])
 if math.abs(clock - tonumber(ARGV[4])) > tonumber(ARGV[7]) then return {'', clock, 0} end
+-- Before anything else is written: where a claim could not be made, nothing is.
+redis.call('SET', KEYS[2], 1, 'NX', 'EX', 1)
+redis.call('DEL', KEYS[2])
 local marker = redis.call('HMGET', KEYS[1], 'run', 'promoted', 'evicted', 'born', 'clock', 'fence')
 clock = math.max(clock, tonumber(marker[5] or 0), tonumber(ARGV[5]))
 local born, fence = marker[4], marker[6]

@@ -3,6 +3,7 @@
 //! ```text
 //! {prefix}:memory   hash: run promoted evicted born clock fence     ; the marker, which never expires
 //! {prefix}digest    1, until max-age + 91 s have passed             ; a claim
+//! {prefix}:probe    1, and gone again within the same script        ; whether claims could be made
 //!
 //! digest = first 16 bytes of SHA-256(service LF key-id LF nonce)
 //! ```
@@ -38,18 +39,20 @@
 //!
 //! **Failure** is never an acceptance: see `link.rs` for the time that it may take.
 
+mod alone;
 mod config;
 mod connection;
 mod fault;
 mod health;
 mod link;
+mod script;
 
 use std::fmt;
 
 use async_trait::async_trait;
 
 pub use self::config::{OnFailure, RedisConfig};
-use self::{fault::Fault, link::Link};
+use self::{alone::Alone, fault::Fault, link::Link};
 use super::{Claim, MemoryReplay, ReplayClaim, ReplayStore};
 use crate::{
     error::{BackendError, ConfigError, Mistake},
@@ -89,7 +92,13 @@ use crate::{
 pub struct RedisReplay {
     link: Link,
     /// Where failures are forgiven: what was accepted here, whatever Redis remembers.
-    local: Option<MemoryReplay>,
+    local: Option<Local>,
+}
+
+/// What decides where Redis does not.
+struct Local {
+    memory: MemoryReplay,
+    alone: Alone,
 }
 
 impl RedisReplay {
@@ -103,7 +112,7 @@ impl RedisReplay {
         let local = match config.on_failure {
             OnFailure::Closed => None,
             OnFailure::DangerLocal { capacity } => match MemoryReplay::new(capacity, &OsRandom) {
-                Ok(memory) => Some(memory),
+                Ok(memory) => Some(Local { memory, alone: Alone::default() }),
                 Err(error) => {
                     let remedy = "lower it: a claim takes 25 bytes";
                     mistakes.push(Mistake::new("replay.capacity", error.to_string(), remedy));
@@ -126,23 +135,39 @@ impl ReplayStore for RedisReplay {
         let Some(local) = &self.local else { return Ok(self.shared(claim).await?) };
         // Also while Redis is there: what is accepted now must be known when it has gone, and what was
         // accepted without it when it is back.
-        let here = local.claim_now(claim);
+        let here = local.memory.claim_now(claim);
         if let Ok(known @ (Claim::Forgotten | Claim::Seen | Claim::Stale)) = here {
             return Ok(known);
         }
-        match (self.shared(claim).await, here) {
-            (Err(_) | Ok(Claim::Forgotten), Ok(Claim::First)) => Ok(Claim::First),
-            (answer, _) => Ok(answer?),
+        let answer = self.shared(claim).await;
+        let why = match &answer {
+            Ok(Claim::First | Claim::Seen | Claim::Stale) => {
+                local.alone.is_not();
+                return Ok(answer?);
+            }
+            Ok(Claim::Forgotten) => Fault::forgotten(),
+            Err(fault) => fault.clone(),
+        };
+        // Without room here nobody can tell.
+        if here.is_err() {
+            return Ok(answer?);
         }
+        local.alone.accepts(&why.into());
+        Ok(Claim::First)
     }
 
     async fn ready(&self) -> Result<(), BackendError> {
-        match self.link.ready().await {
-            // It is set up wrong, which does not pass by itself.
-            Err(fault @ Fault::Setup(_)) => Err(fault.into()),
-            Err(_) if self.local.is_some() => Ok(()),
-            other => Ok(other?),
-        }
+        let ready = self.link.ready().await;
+        let Some(local) = &self.local else { return Ok(ready?) };
+        let Err(fault) = ready else {
+            local.alone.is_not();
+            return Ok(());
+        };
+        // Set up wrong, which does not pass by itself.
+        let is_wrong = matches!(fault, Fault::Setup(_));
+        let error = fault.into();
+        local.alone.would_accept(&error);
+        if is_wrong { Err(error) } else { Ok(()) }
     }
 }
 
