@@ -10,10 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use keyscheme::{Config, Request};
+
 use crate::{
     peers::is_there,
     program::{keyscheme, serve, serve_here, started},
     server::Server,
+    wire::ask,
     world::{CLIENT, SCHEMES, SECRETS, World, configured},
 };
 
@@ -104,6 +107,49 @@ fn a_configured_unix_socket_is_beside_its_configuration() {
 fn terminate(server: &Server) {
     let status = Command::new("kill").args(["-TERM", &server.id().to_string()]).status().unwrap();
     assert!(status.success());
+}
+
+/// Who only connects takes nothing from who is connected, nor from those who take a key away.
+#[test]
+fn connections_leave_file_descriptors_for_everything_else() {
+    let file = configured("[replay]\nstate = \"replay.state\"\n");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -n 128; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_keyscheme")]);
+    shell.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&file);
+    let (mut server, address) = started(&mut shell);
+    let config = tokio::runtime::Runtime::new().unwrap().block_on(Config::load(&file)).unwrap();
+    let issuer = config.issuer("stt", CLIENT, Some("ecb0")).unwrap();
+    let value = issuer.issue(&Request::new("GET", "/")).unwrap();
+    let mut proxy = TcpStream::connect(address).unwrap();
+    let mut asks = || {
+        let question = format!(
+            "GET /auth/nginx/stt HTTP/1.1\r\nHost: a\r\nX-Original-Method: GET\r\n\
+             X-Original-URI: /\r\nX-API-KEY: {value}\r\n\r\n"
+        );
+        proxy.write_all(question.as_bytes()).unwrap();
+        let mut head = [0; 12];
+        proxy.read_exact(&mut head).unwrap();
+        let status = String::from_utf8_lossy(&head[9..]).into_owned();
+        let mut rest = [0; 4096];
+        let _ = proxy.read(&mut rest).unwrap();
+        status
+    };
+    assert_eq!(asks(), "200");
+    let idle: Vec<_> = (0..100).map(|_| TcpStream::connect(address).unwrap()).collect();
+    server.announced("there are as many connections as there may be");
+    let text = fs::read_to_string(&file).unwrap();
+    let disabled = text.replace("id = \"key-ecb0\"", "id = \"key-ecb0\"\nstate = \"disabled\"");
+    fs::write(&file, disabled).unwrap();
+    let started = Instant::now();
+    while asks() != "401" {
+        assert!(started.elapsed() < Duration::from_secs(5), "{server}");
+        thread::sleep(Duration::from_millis(20));
+    }
+    drop(idle);
+    let answer = ask(address, "GET /readyz", &[], "");
+    assert_eq!(answer.status, 200);
+    terminate(&server);
+    assert_eq!(server.ended(Duration::from_secs(20)).code(), Some(0), "{server}");
 }
 
 /// Who has read that it listens may send it signals at once.

@@ -7,8 +7,9 @@ mod http;
 mod judge;
 mod listen;
 mod ready;
+mod room;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::{
@@ -19,12 +20,14 @@ use keyscheme::{Clock, Config, Listen, Rules, SystemClock};
 use tokio::{
     runtime::Handle,
     signal::unix::{Signal, SignalKind, signal},
+    sync::OwnedSemaphorePermit,
 };
 
 use self::{
     judge::Judge,
     listen::{Connection, Listener},
     ready::Ready,
+    room::Room,
 };
 use super::{
     Status, Unusable, load,
@@ -148,9 +151,10 @@ async fn serve(
     builder.http2().timer(TokioTimer::new());
     let mut end = std::pin::pin!(end);
     let mut quiet = tokio::time::interval(FLUSH);
+    let room = Room::new();
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = accept(listener, &room) => accepted,
             _ = quiet.tick() => {
                 server.judge.log.flush();
                 continue;
@@ -163,8 +167,8 @@ async fn serve(
             }
             () = &mut end => return graceful,
         };
-        let Ok((connection, peer)) = accepted else {
-            // Out of file descriptors, for example: others must end first.
+        let Ok((connection, peer, place)) = accepted else {
+            // The machine is out of file descriptors, for example: others must end first.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
@@ -176,14 +180,30 @@ async fn serve(
         match connection {
             Connection::Tcp(stream) => {
                 let serving = builder.serve_connection(TokioIo::new(stream), service);
-                tokio::spawn(graceful.watch(serving.into_owned()));
+                tokio::spawn(within(place, graceful.watch(serving.into_owned())));
             }
             Connection::Unix(stream) => {
                 let serving = builder.serve_connection(TokioIo::new(stream), service);
-                tokio::spawn(graceful.watch(serving.into_owned()));
+                tokio::spawn(within(place, graceful.watch(serving.into_owned())));
             }
         }
     }
+}
+
+/// The next connection, as soon as there is a place for it.
+async fn accept(
+    listener: &Listener,
+    room: &Room,
+) -> io::Result<(Connection, Arc<str>, Option<OwnedSemaphorePermit>)> {
+    let place = room.place().await;
+    let (connection, peer) = listener.accept().await?;
+    Ok((connection, peer, place))
+}
+
+/// Keeps the place until the connection has ended.
+async fn within<T>(place: Option<OwnedSemaphorePermit>, serving: impl Future<Output = T>) {
+    serving.await;
+    drop(place);
 }
 
 /// Reads everything again, as SIGHUP asks for.
