@@ -4,8 +4,8 @@
 //! slot = fingerprint[88] || until[40]              ; 0 where empty
 //! ```
 //!
-//! Linear probing. Expired claims are removed a few at a time, by shifting back what follows, so that
-//! there are no tombstones and a negative answer stays short.
+//! Linear probing. Expired claims are removed now and then, many slots in a row, by shifting back what
+//! follows, so that there are no tombstones and a negative answer stays short.
 
 use super::Claim;
 
@@ -18,8 +18,7 @@ pub(super) struct Shard {
     most: usize,
     /// Where the next slots are looked at for expired claims.
     hand: usize,
-    /// How many claims have come since some were.
-    unswept: usize,
+    claims_since_sweep: usize,
     /// No claim expires before.
     earliest: u64,
 }
@@ -34,7 +33,7 @@ impl Shard {
     /// Room for `most` claims, among so many slots.
     pub(super) fn new(most: usize, slots: usize) -> Self {
         let slots = vec![0; slots].into();
-        Self { slots, taken: 0, most, hand: 0, unswept: 0, earliest: u64::MAX }
+        Self { slots, taken: 0, most, hand: 0, claims_since_sweep: 0, earliest: u64::MAX }
     }
 
     /// Forgets everything.
@@ -102,9 +101,9 @@ impl Shard {
 
     /// Now and then many slots in a row, which costs memory less than a few each time.
     fn sweep_some(&mut self, now: u64) {
-        self.unswept += 1;
-        if self.unswept >= CLAIMS_PER_SWEEP && now > self.earliest {
-            self.unswept = 0;
+        self.claims_since_sweep += 1;
+        if self.claims_since_sweep >= CLAIMS_PER_SWEEP && now > self.earliest {
+            self.claims_since_sweep = 0;
             self.sweep(CLAIMS_PER_SWEEP * SWEPT_PER_CLAIM, now);
         }
     }
