@@ -7,11 +7,10 @@
 //! ```
 //!
 //! Every store is filled in a process of its own, by turns; of three, the one with the median time for a
-//! new claim is shown. The
-//! others are given the nonce alone as a key, and as much room as is needed from the start; nothing
-//! expires in dashmap, and nothing can be evicted from moka. The last row is ours at the rate at which
-//! it works for good: for each claim that comes, one expires. `times` is how long a new claim takes, in
-//! claims of ours.
+//! new claim is shown. The others are given the nonce alone as a key, and as much room as is needed from
+//! the start; nothing expires in dashmap, and nothing can be evicted from moka. The last row is ours at
+//! the rate at which it works for good: for each claim that comes, one expires. `times` is how long a
+//! new claim takes, in claims of ours.
 
 use std::{
     error::Error,

@@ -442,6 +442,17 @@ mod services {
     }
 
     #[test]
+    fn a_header_of_others() {
+        for header in ["Connection", "host", "X-Auth-Client", "x-original-uri", "x-proxy-token"] {
+            let service = ServiceConfig::new("stt").header(header).issue("hmac1").accept("hmac1");
+            let problem = format!("{header:?} means something else");
+            one(with_service(service), "service.stt.header", &problem, "x-api-key");
+        }
+        let service = ServiceConfig::new("stt").header("Authorization").issue("hmac1");
+        assert!(with_service(service.accept("hmac1")).build().is_ok());
+    }
+
+    #[test]
     fn it_accepts_nothing() {
         let service = ServiceConfig::new("stt").issue("hmac1");
         one(with_service(service), "service.stt.accept", "accepts nothing", "[\"hmac1\"]");

@@ -33,6 +33,10 @@ pub(super) fn services(
             let problem = format!("{:?} is no header name", config.header);
             let remedy = "use a token without _, such as x-api-key";
             mistakes.push(Mistake::new(format!("{path}.header"), problem, remedy));
+        } else if OF_OTHERS.iter().any(|other| config.header.eq_ignore_ascii_case(other)) {
+            let problem = format!("{:?} means something else", config.header);
+            let remedy = "name one that neither HTTP nor a proxy uses, such as x-api-key";
+            mistakes.push(Mistake::new(format!("{path}.header"), problem, remedy));
         }
         let accept = accept(registry, config, &clients, &path, mistakes);
         let issue = registry.find(&config.issue).map(|(scheme, _)| scheme);
@@ -171,3 +175,27 @@ fn is_header_name(name: &str) -> bool {
     let tchar = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^`|~".contains(&b);
     !name.is_empty() && name.bytes().all(tchar)
 }
+
+/// What HTTP uses (RFC 9110, RFC 9112), what proxies ask `keyscheme serve` by, and what it answers.
+const OF_OTHERS: [&str; 20] = [
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "x-auth-body",
+    "x-auth-client",
+    "x-auth-content-sha256",
+    "x-auth-key-id",
+    "x-auth-scheme",
+    "x-forwarded-method",
+    "x-forwarded-uri",
+    "x-original-method",
+    "x-original-uri",
+    "x-proxy-token",
+];

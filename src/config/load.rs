@@ -8,6 +8,7 @@ use std::{
 };
 
 use toml::de::DeTable;
+use zeroize::Zeroizing;
 
 use super::{
     fetch::Fetcher,
@@ -208,7 +209,7 @@ fn hash_of(text: &str, keys: &[(String, KeyConfig)]) -> Hash {
 }
 
 /// The text of a configuration file.
-fn read_text(path: &Path) -> Result<String, ConfigError> {
+fn read_text(path: &Path) -> Result<Zeroizing<String>, ConfigError> {
     let cannot = |problem: fmt::Arguments<'_>| {
         let remedy = "name a readable configuration file";
         ConfigError::one(Mistake::new(path.display().to_string(), problem.to_string(), remedy))
@@ -216,7 +217,9 @@ fn read_text(path: &Path) -> Result<String, ConfigError> {
     let content = read_at_most(path, LONGEST);
     let content = content.map_err(|error| cannot(format_args!("{error}")))?;
     let text = std::str::from_utf8(content.expose());
-    text.map(str::to_owned).map_err(|_| cannot(format_args!("is not UTF-8")))
+    // Erased, since a secret may stand in the wrong place.
+    let text = text.map(|text| Zeroizing::new(text.to_owned()));
+    text.map_err(|_| cannot(format_args!("is not UTF-8")))
 }
 
 /// No configuration is nearly as long: that of a million keys is 200 MB.

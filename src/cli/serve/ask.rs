@@ -150,6 +150,8 @@ const PARTIAL: &str = "x-envoy-auth-partial-body";
 
 #[cfg(test)]
 mod tests {
+    use keyscheme::{ServiceConfig, Verifier};
+
     use super::*;
 
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -244,5 +246,16 @@ mod tests {
         let lines =
             [source[0], source[1], ("connection", "Upgrade, HTTP2-Settings"), ("upgrade", "h2c")];
         assert_eq!(subject("/auth/nginx/stt", &lines), "GET /");
+    }
+
+    #[test]
+    fn no_credential_is_read_from_what_a_proxy_says() {
+        let sources = [&CADDY, &ENVOY, &GRPC, &NGINX, &TRAEFIK].into_iter();
+        let sources = sources.filter_map(|dialect| dialect.source).flatten();
+        for name in sources.chain(IDENTITY).chain(["x-proxy-token"]) {
+            let service = ServiceConfig::new("stt").header(name).issue("ecb0").accept("ecb0");
+            let error = Verifier::builder().service(service).build().unwrap_err().to_string();
+            assert!(error.contains("means something else"), "{name}: {error}");
+        }
     }
 }
